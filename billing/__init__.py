@@ -1,0 +1,1 @@
+"""Prices, tax, receipts, charges."""

@@ -1,0 +1,1 @@
+"""Visits and carts: interactions in, cart events, drafts and reviews out. Pure."""

@@ -1,0 +1,1 @@
+"""The files of a recording: videos, gate scans and truth. Data only."""

@@ -1,0 +1,1 @@
+"""A rendered store with exact truth. It knows nothing of vision."""

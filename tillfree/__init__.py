@@ -1,0 +1,1 @@
+"""The shell: command line, configuration, bootstrap, replay, evaluation, reports."""

@@ -1,0 +1,1 @@
+"""Frames in; detections, tracks, people on the floor and interactions out."""
