@@ -1,0 +1,5 @@
+"""`python -m tillfree` is `tillfree`."""
+
+from tillfree.main import run
+
+run()
