@@ -1,0 +1,115 @@
+"""The append-only event log of a run: one JSON object a line, in the order in which things became known.
+
+Carts, receipts and every picture of the run are folds of this log. A line is
+``{"seq": 7, "kind": "CartEvent", ...fields}`` with the fields of the frozen dataclass of
+that name. The same input gives the same bytes: keys keep the dataclass's order, and
+probabilities are rounded to six decimals where they are made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from billing import types as billing_types
+from checkout import types as checkout_types
+from store_layout.errors import InputError
+from vision import types as vision_types
+
+LOG_VERSION = 1
+
+
+class EventLogError(InputError):
+    """A log that cannot be read. The message names file and line."""
+
+
+def _event_types() -> dict[str, type]:
+    found: dict[str, type] = {}
+    for module in (vision_types, checkout_types, billing_types):
+        for name, value in vars(module).items():
+            if isinstance(value, type) and dataclasses.is_dataclass(value) and value.__module__ == module.__name__:
+                found[name] = value
+    return found
+
+
+def encode(seq: int, event: object) -> str:
+    """Return the log's line for ``event``, without the line break."""
+    fields = dataclasses.asdict(typing.cast(Any, event))
+    return json.dumps({"seq": seq, "kind": type(event).__name__, **fields}, separators=(",", ":"), ensure_ascii=False)
+
+
+def decode(line: str, known: dict[str, type]) -> object:
+    """Return the event that a line holds.
+
+    Raises:
+        ValueError: the line is no JSON object, or its kind or fields are unknown.
+    """
+    fields = json.loads(line)
+    kind = known.get(fields.pop("kind", ""))
+    fields.pop("seq", None)
+    if kind is None:
+        raise ValueError("unknown kind of event")
+    return _build(kind, fields)
+
+
+def _build(kind: type, fields: dict[str, Any]) -> object:
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(fields) - set(hints))
+    if unknown:
+        raise ValueError(f"{kind.__name__} has no field {unknown[0]!r}")
+    return kind(**{name: _convert(hints[name], value) for name, value in fields.items()})
+
+
+def _convert(hint: Any, value: Any) -> Any:
+    """Bring a JSON value back to what ``hint`` says: lists to tuples, objects to dataclasses."""
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        inner = [each for each in typing.get_args(hint) if each is not type(None)]
+        return None if value is None else _convert(inner[0], value)
+    if origin is tuple:
+        arguments = typing.get_args(hint)
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return tuple(_convert(arguments[0], each) for each in value)
+        return tuple(_convert(one, each) for one, each in zip(arguments, value, strict=True))
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return _build(hint, value)
+    return value
+
+
+class EventLogWriter:
+    """Appends events to a file; each line is complete on disk or absent after a crash."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._seq = 0
+
+    def write(self, events: Iterable[object]) -> None:
+        """Append ``events`` in order and hand them to the operating system."""
+        for event in events:
+            self._stream.write(encode(self._seq, event) + "\n")
+            self._seq += 1
+        self._stream.flush()
+
+
+def read_events(path: Path) -> Iterator[object]:
+    """Yield the events of a log. A last line that a crash cut short is left out.
+
+    Raises:
+        EventLogError: a line other than the last cannot be read.
+    """
+    known = _event_types()
+    lines = path.read_text(encoding="utf-8").split("\n")
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            yield decode(line, known)
+        except (ValueError, TypeError) as error:
+            if number == len(lines):
+                return
+            raise EventLogError(f"{path}: line {number}: {error}; restore the log from a copy") from error

@@ -1,0 +1,132 @@
+"""The vision pipeline in its two stages.
+
+``PixelStage`` turns frames into observations and is the only part that sees pixels; its output
+can be taped. ``FloorStage`` turns observations into people and events; it sees no pixel of a
+frame, only what the first stage kept, so a tape drives it as well as a camera does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from store_layout.geometry import StoreGeometry
+from vision.detectors.base import Detector
+from vision.people import PeopleFusion
+from vision.settings import VisionSettings
+from vision.shelves import InteractionFinder, ShelfObserver
+from vision.tracking import Tracker, make_tracker
+from vision.types import Detections, Frame, Observation, People, Tracks, VisionEvent
+
+
+class PixelStage:
+    """Frames to observations, in order. The detector works on the next batch while this one is looked at."""
+
+    def __init__(self, detector: Detector, geometry: StoreGeometry, settings: VisionSettings) -> None:
+        self._detector = detector
+        self._batch_size = settings.pipeline.batch_frames
+        self._observers = {camera: ShelfObserver(geometry, camera, settings.shelves) for camera in geometry.cameras}
+
+    def run(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Observation]]:
+        """Yield each frame with its observation, in the order of ``frames``."""
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="detector") as pool:
+            ahead: tuple[Sequence[Frame], Future[list[Detections]]] | None = None
+            for batch in _batches(frames, self._batch_size):
+                following = (batch, pool.submit(self._detector.detect, batch))
+                if ahead is not None:
+                    yield from self._observe(*ahead)
+                ahead = following
+            if ahead is not None:
+                yield from self._observe(*ahead)
+
+    def _observe(
+        self, frames: Sequence[Frame], found: Future[list[Detections]]
+    ) -> Iterator[tuple[Frame, Observation]]:
+        for frame, detections in zip(frames, found.result(), strict=True):
+            yield frame, Observation(detections, self._observers[frame.camera_id].observe(frame, detections))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instant:
+    """What one instant of the store looked like, and what became known by it."""
+
+    captured_at_ns: int
+    tracks: tuple[Tracks, ...]
+    people: People
+    person_of_track: dict[tuple[str, int], int]
+    events: tuple[VisionEvent, ...]
+
+
+class FloorStage:
+    """Observations of all cameras to people on the floor, interactions and crossings.
+
+    Observations must come in the order of ``Observation.order``; one that comes late is counted in
+    ``late_count`` and dropped. Those of one instant, at most one a camera, are taken together.
+    """
+
+    def __init__(self, geometry: StoreGeometry, settings: VisionSettings) -> None:
+        fps = max(camera.fps for camera in geometry.store.cameras)
+        self._window_ns = round(settings.pipeline.instant_share_of_frame * 1e9 / fps)
+        self._trackers: dict[str, Tracker] = {
+            camera.id: make_tracker(settings.tracking, camera.fps) for camera in geometry.store.cameras
+        }
+        self._fusion = PeopleFusion(geometry, settings.people)
+        self._interactions = InteractionFinder(geometry, settings.shelves)
+        self._waiting: list[Observation] = []
+        self._last_order = (-1, "", -1)
+        self.late_count = 0
+
+    def take(self, observation: Observation) -> Instant | None:
+        """Take the next observation; return the instant that it completes, if it does."""
+        if observation.order <= self._last_order:
+            self.late_count += 1
+            return None
+        self._last_order = observation.order
+        done = self._flush() if self._waiting and self._begins_another(observation) else None
+        self._waiting.append(observation)
+        return done
+
+    def finish(self) -> Iterator[Instant]:
+        """Yield what the end of the input completes: the last instant, and what was still open."""
+        if self._waiting:
+            yield self._flush()
+        at_ns = max(self._last_order[0], 0)
+        people = self._fusion.finish(at_ns)
+        yield Instant(at_ns, (), _nobody(at_ns), {}, (*people, *self._interactions.finish(at_ns)))
+
+    def _begins_another(self, observation: Observation) -> bool:
+        first = self._waiting[0].detections
+        cameras = {each.detections.camera_id for each in self._waiting}
+        late = observation.detections.captured_at_ns - first.captured_at_ns >= self._window_ns
+        return late or observation.detections.camera_id in cameras
+
+    def _flush(self) -> Instant:
+        taken, self._waiting = self._waiting, []
+        at_ns = taken[-1].detections.captured_at_ns
+        tracks = tuple(self._trackers[each.detections.camera_id].update(each.detections) for each in taken)
+        people, moves = self._fusion.update(at_ns, tracks)
+        interactions = self._interactions.update(people, [each.slot_views for each in taken])
+        return Instant(at_ns, tracks, people, dict(self._fusion.person_of_track), (*moves, *interactions))
+
+
+def _batches(frames: Iterable[Frame], size: int) -> Iterator[tuple[Frame, ...]]:
+    source = iter(frames)
+    while batch := tuple(islice(source, size)):
+        yield batch
+
+
+def _nobody(at_ns: int) -> People:
+    return People(
+        at_ns,
+        np.zeros(0, np.int64),
+        np.zeros((0, 2)),
+        np.zeros((0, 2, 2)),
+        np.zeros((0, 2, 3)),
+        np.zeros((0, 2)),
+        (),
+        np.zeros(0, np.bool_),
+    )

@@ -1,0 +1,39 @@
+"""All of vision's settings as one validated tree. Each part lives beside the code that it steers."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from store_layout.model import Strict
+from vision.detectors.settings import DetectorSettings
+from vision.people.settings import PeopleSettings
+from vision.shelves.settings import ShelvesSettings
+from vision.tracking.settings import TrackingSettings
+
+
+class PipelineSettings(Strict):
+    """How frames are grouped on their way."""
+
+    batch_frames: int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="frames given to the detector at once; two rounds of four cameras keep two cores busy",
+    )
+    instant_share_of_frame: float = Field(
+        default=0.9,
+        gt=0,
+        lt=1,
+        description="share of the fastest camera's frame time within which frames of different cameras are one "
+        "instant; below 1, so that no camera comes twice, and near 1, so that cameras with any phase meet",
+    )
+
+
+class VisionSettings(Strict):
+    """What the pipeline from frames to interactions can be told."""
+
+    pipeline: PipelineSettings = PipelineSettings()
+    detector: DetectorSettings = DetectorSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    people: PeopleSettings = PeopleSettings()
+    shelves: ShelvesSettings = ShelvesSettings()
