@@ -15,11 +15,10 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field
 
-from recordings.errors import wrong
+from recordings.errors import RecordingError, wrong
 from recordings.model import GateScan, RecordedCamera, Recording
-from recordings.reading import parse_model, read_yaml
 from recordings.truth import LoadedTruth, load_truth, write_truth
-from store_layout.files import load_store
+from store_layout.files import load_store, read_model
 from store_layout.model import Store, Strict
 
 __all__ = [
@@ -75,7 +74,7 @@ def load_recording(place: Path) -> LoadedRecording:
     file = place / RECORDING_FILE if place.is_dir() else place
     if not file.is_file():
         raise wrong(file, None, "does not exist", "name a folder with a recording.yaml, or that file")
-    recording = parse_model(file, read_yaml(file), Recording)
+    recording = read_model(file, Recording, RecordingError)
     base = file.parent
     layout_path = base / recording.layout
     if not layout_path.is_file():
@@ -161,7 +160,7 @@ def _load_scans(file: Path, recording: Recording, store: Store) -> tuple[GateSca
         if "gate_scans" not in recording.model_fields_set:
             return ()
         raise wrong(file, "gate_scans", f"there is no file '{recording.gate_scans}'", "add it, or write null")
-    scans = parse_model(path, read_yaml(path), GateScans).scans
+    scans = read_model(path, GateScans, RecordingError).scans
     gates = {gate.id for gate in store.gates}
     for index, scan in enumerate(scans):
         if scan.gate not in gates:

@@ -12,14 +12,12 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recordings.errors import wrong
 from recordings.model import Truth
-from recordings.reading import parse_model, read_text
+from recordings.reading import read_json, read_text
 from recordings.tables import F64, BoxTable, FloorTable, KeypointTable
 
 TRUTH_FOLDER = "truth"
@@ -52,7 +50,7 @@ def load_truth(base_dir: Path) -> LoadedTruth | None:
     file = folder / TRUTH_FILE
     if not file.is_file():
         return None
-    truth = parse_model(file, _read_json(file), Truth)
+    truth = read_json(file, Truth)
     _check_references(file, truth)
     floor = _read_floor(folder / FLOOR_FILE) if (folder / FLOOR_FILE).is_file() else None
     if floor is not None and truth.floor_fps is None:
@@ -73,13 +71,13 @@ def write_truth(base_dir: Path, loaded: LoadedTruth) -> None:
     for camera_id, boxes in sorted(loaded.boxes.items()):
         n = len(boxes)
         columns = (boxes.frames, boxes.ids, boxes.boxes_ltwh_px, np.ones((n, 2)), boxes.visibility)
-        _write_table(folder / "boxes" / f"{camera_id}.txt", np.column_stack(columns), BOX_FORMAT)
+        _write_table(folder / "boxes" / f"{camera_id}.txt", np.column_stack(columns).astype(np.float64), BOX_FORMAT)
     if loaded.floor is not None:
-        rows = np.column_stack((loaded.floor.frames, loaded.floor.ids, loaded.floor.floor_m))
+        rows = np.column_stack((loaded.floor.frames, loaded.floor.ids, loaded.floor.floor_m)).astype(np.float64)
         _write_table(folder / FLOOR_FILE, rows, FLOOR_FORMAT)
     for camera_id, points in sorted(loaded.keypoints.items()):
         flat = points.keypoints_px.reshape(len(points), KEYPOINTS * 3)
-        rows = np.column_stack((points.frames, points.ids, flat))
+        rows = np.column_stack((points.frames, points.ids, flat)).astype(np.float64)
         _write_table(folder / "keypoints" / f"{camera_id}.csv", rows, KEYPOINT_FORMAT)
 
 
@@ -93,14 +91,6 @@ def _check_references(file: Path, truth: Truth) -> None:
             raise wrong(file, f"{where}.to_s", f"{done.to_s} is before from_s", "swap the two")
         if done.visit is not None and done.visit not in visits:
             raise wrong(file, f"{where}.visit", f"there is no visit '{done.visit}'", "name one of visits")
-
-
-def _read_json(file: Path) -> object:
-    try:
-        document: object = json.loads(read_text(file))
-    except json.JSONDecodeError as error:
-        raise wrong(file, f"line {error.lineno}", error.msg, "mend the JSON there") from error
-    return document
 
 
 def _read_table(file: Path, columns: int) -> F64:
@@ -153,7 +143,7 @@ def _whole(column: F64) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return column.astype(np.int64)
 
 
-def _write_table(file: Path, rows: NDArray[np.floating[Any]], formats: tuple[str, ...]) -> None:
+def _write_table(file: Path, rows: F64, formats: tuple[str, ...]) -> None:
     """Write ``rows`` (N, len(formats)) sorted by their first two columns."""
     file.parent.mkdir(parents=True, exist_ok=True)
     # adding 0 turns -0.0 into 0.0, so that a sign without meaning does not change the bytes
