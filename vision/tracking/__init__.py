@@ -1,0 +1,1 @@
+"""Tracking in one camera: detections in, the same detections with lasting ids out."""
