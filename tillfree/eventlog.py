@@ -39,7 +39,7 @@ def _event_types() -> dict[str, type]:
 
 def encode(seq: int, event: object) -> str:
     """Return the log's line for ``event``, without the line break."""
-    fields = dataclasses.asdict(typing.cast(Any, event))
+    fields = dataclasses.asdict(typing.cast("Any", event))
     return json.dumps({"seq": seq, "kind": type(event).__name__, **fields}, separators=(",", ":"), ensure_ascii=False)
 
 

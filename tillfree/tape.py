@@ -64,9 +64,13 @@ def _encode(observation: Observation) -> bytes:
 
 def _decode(data: bytes) -> Observation:
     head, arrays = _unpack(data)
-    place = (head["camera"], head["index"], head["at_ns"])
-    found = Detections(*place, **{name: arrays.get(name) for name in _DETECTION_ARRAYS})  # type: ignore[arg-type]
-    return Observation(found, SlotViews(*place, **{name: arrays[name] for name in _VIEW_ARRAYS}))
+    camera, index, at_ns = head["camera"], head["index"], head["at_ns"]
+    boxes, scores, hands = (arrays[name] for name in _DETECTION_ARRAYS[:3])
+    found = Detections(
+        camera, index, at_ns, boxes, scores, hands, arrays.get("keypoints_px"), arrays.get("appearance")
+    )
+    slots, visible, patches = (arrays[name] for name in _VIEW_ARRAYS)
+    return Observation(found, SlotViews(camera, index, at_ns, slots, visible, patches))
 
 
 class TapeWriter:
