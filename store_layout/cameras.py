@@ -42,7 +42,8 @@ def axes_from_angles(yaw_deg: float, pitch_deg: float, roll_deg: float) -> F64:
     turn_cos, turn_sin = math.cos(math.radians(roll_deg)), math.sin(math.radians(roll_deg))
     turned_right = [turn_cos * a + turn_sin * b for a, b in zip(right, down, strict=True)]
     turned_down = [turn_cos * b - turn_sin * a for a, b in zip(right, down, strict=True)]
-    return np.round(np.array([turned_right, turned_down, forward], np.float64), 14) + 0.0
+    rounded = [[round(value, 14) + 0.0 for value in axis] for axis in (turned_right, turned_down, forward)]
+    return np.array(rounded, np.float64)
 
 
 def angles_from_axes(axes: F64) -> tuple[float, float, float]:
