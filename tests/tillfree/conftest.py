@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -89,9 +89,7 @@ def write_tiny_recording(folder: Path, cameras: Sequence[str] = ("cam_a",)) -> P
         "cameras": [{"id": camera_id, "video": f"{camera_id}.mp4"} for camera_id in cameras],
     }
     write_yaml(folder / "recording.yaml", recording)
-    write_yaml(
-        folder / "gate_scans.yaml", {"version": 1, "scans": [{"gate": "door", "at_s": 0.1, "token": "card-1"}]}
-    )
+    write_yaml(folder / "gate_scans.yaml", {"version": 1, "scans": [{"gate": "door", "at_s": 0.1, "token": "card-1"}]})
     return folder
 
 
@@ -111,3 +109,21 @@ def edit_yaml(path: Path, **changes: object) -> None:
 def tiny_recording(tmp_path: Path) -> Path:
     """Return the folder of a fresh recording with one camera of ten frames."""
     return write_tiny_recording(tmp_path / "some folder")
+
+
+@pytest.fixture(name="write_video")
+def _write_video() -> Callable[..., Path]:
+    """Return the writer of small videos."""
+    return write_video
+
+
+@pytest.fixture(name="write_tiny_recording")
+def _write_tiny_recording() -> Callable[..., Path]:
+    """Return the writer of tiny recordings with any cameras."""
+    return write_tiny_recording
+
+
+@pytest.fixture(name="edit_yaml")
+def _edit_yaml() -> Callable[..., None]:
+    """Return what sets top-level keys of a YAML file."""
+    return edit_yaml
