@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from vision.types import SkuCandidate, VisionEvent
+
 CartEventKind = Literal["taken", "returned", "moved", "handed_over", "corrected"]
 
 
@@ -56,10 +58,39 @@ class PersonBound:
 
 
 @dataclass(frozen=True, slots=True)
+class PersonEntered:
+    """A person came in through a gate and is not bound to a visit yet."""
+
+    person_id: int
+    gate_id: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersonLeft:
+    """A person is no longer in the shop, or (``lost``) nobody knows where in the shop they are."""
+
+    person_id: int
+    visit_id: str | None
+    at_ns: int
+    how: Literal["exit", "vanished_at_exit", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonMerged:
+    """``former_id`` was ``person_id`` all along. What it did is moved by the corrections that follow."""
+
+    person_id: int
+    former_id: int
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class CartEvent:
     """A change to one visit's cart. ``quantity_delta`` is positive for what was taken.
 
     ``visit_id`` is None for a change that no visit answers for: it is kept and reported, never dropped.
+    ``at_ns`` is when it happened, which may be earlier than what stands before it in the log.
     """
 
     event_id: str
@@ -71,13 +102,16 @@ class CartEvent:
     slot_id: str | None
     probability: float
     interaction_id: str | None
+    person_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewOpened:
     """A question that the pipeline would rather not answer alone.
 
-    ``timeout_*`` is what happens if nobody answers before ``due_ns``.
+    ``timeout_*`` is what happens if nobody answers before ``due_ns``. The receipts of
+    ``visit_ids`` wait for it, likeliest visit first. ``change`` and ``sku_candidates`` are the
+    interaction's own; ``probability`` is that of the likeliest answer.
     """
 
     review_id: str
@@ -89,6 +123,11 @@ class ReviewOpened:
     timeout_visit_id: str | None
     timeout_sku: str | None
     timeout_quantity_delta: int
+    slot_id: str | None = None
+    change: int | None = None
+    sku_candidates: tuple[SkuCandidate, ...] = ()
+    person_id: int | None = None
+    probability: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +156,24 @@ class VisitClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class VisitReopened:
+    """Somebody of a closed visit came back before its receipt was final."""
+
+    visit_id: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dismissed:
+    """An input that changes nothing, and why. ``reference`` is its interaction or review id."""
+
+    what: Literal["interaction", "answer"]
+    reference: str
+    reason: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptDrafted:
     visit_id: str
     at_ns: int
@@ -134,14 +191,23 @@ class ReceiptFinalised:
     reviewed: bool
 
 
+CheckoutInput = GateScanned | VisionEvent | Tick | ReviewAnswered
+"""What ``Checkout.handle`` takes."""
+
 CheckoutEvent = (
     GateScanned
     | VisitOpened
+    | PersonEntered
     | PersonBound
+    | PersonLeft
+    | PersonMerged
     | CartEvent
     | ReviewOpened
     | ReviewClosed
     | VisitClosed
+    | VisitReopened
+    | Dismissed
     | ReceiptDrafted
     | ReceiptFinalised
 )
+"""What ``Checkout.handle`` gives. Checkout's whole state is a fold of these."""
