@@ -112,6 +112,7 @@ class Truth(Strict):
     visits: tuple[TrueVisit, ...] = ()
     interactions: tuple[TrueInteraction, ...] = ()
     receipts_known: bool = True
+    interactions_known: bool = True
     persons_known: bool = True
 
 
