@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import TypeVar
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
 from recordings.errors import RecordingError, wrong
@@ -28,13 +29,33 @@ def read_text(file: Path) -> str:
         raise wrong(file, None, f"cannot be read ({error.strerror})", "name a readable file") from error
 
 
+def read_yaml(file: Path) -> object:
+    """Return the YAML document in ``file``, not validated; raise RecordingError with the line of a mistake.
+
+    A file that becomes a model as a whole is better read by store_layout.files.read_model, whose
+    errors name the line of the field too.
+    """
+    try:
+        document: object = yaml.safe_load(read_text(file))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise wrong(file, f"line {line}", error.problem or "is not YAML", "mend the YAML there") from error
+    return document
+
+
 def read_json(file: Path, model: type[M]) -> M:
     """Return the JSON in ``file`` as a ``model``; raise RecordingError for the first thing that does not fit."""
     try:
         document: object = json.loads(read_text(file))
-        return model.model_validate(document)
     except json.JSONDecodeError as error:
         raise wrong(file, f"line {error.lineno}", error.msg, "mend the JSON there") from error
+    return parse_model(file, document, model)
+
+
+def parse_model(file: Path, document: object, model: type[M]) -> M:
+    """Return ``document``, which was read from ``file``, as a ``model``; raise RecordingError where it does not fit."""
+    try:
+        return model.model_validate(document)
     except ValidationError as error:
         raise _explain(file, error) from error
 

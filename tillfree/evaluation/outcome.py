@@ -101,20 +101,27 @@ class FloorRows:
     ``at_ns`` (N,) int64; ``person_ids`` (N,) int64; ``floor_m`` (N, 2) float64. Ids that were
     later found to be one person may stay as they were given: a switch is a switch.
     ``instants_ns`` (T,) int64 are all instants at which the run looked, rising, those at which it
-    saw nobody among them: the floor is scored at these.
+    saw nobody among them: the floor is scored at these. Without it, the instants of the rows are
+    taken, and people whom the run missed while it saw nobody at all are not counted.
     """
 
     at_ns: I64
     person_ids: I64
     floor_m: F64
-    instants_ns: I64
+    instants_ns: I64 | None = None
 
     def __post_init__(self) -> None:
         n = len(self.at_ns)
         _require(self.person_ids.shape == (n,), f"person_ids must be ({n},), not {self.person_ids.shape}")
         _require(self.floor_m.shape == (n, 2), f"floor_m must be ({n}, 2), not {self.floor_m.shape}")
-        _require(bool(np.all(np.diff(self.instants_ns) > 0)), "instants_ns must rise")
-        _require(bool(np.all(np.isin(self.at_ns, self.instants_ns))), "every at_ns must be one of instants_ns")
+        instants_ns = self.scored_ns
+        _require(bool(np.all(np.diff(instants_ns) > 0)), "instants_ns must rise")
+        _require(bool(np.all(np.isin(self.at_ns, instants_ns))), "every at_ns must be one of instants_ns")
+
+    @property
+    def scored_ns(self) -> I64:
+        """The instants (T,) int64 at which the floor is scored."""
+        return np.unique(self.at_ns) if self.instants_ns is None else self.instants_ns
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -73,11 +73,11 @@ def score_boxes(true: BoxTable, predicted: TrackRows) -> TrackingScore:
 
 def score_floor(recording: Recording, floor_fps: float, true: FloorTable, predicted: FloorRows) -> TrackingScore:
     """Return the metrics on the floor at each instant of the run, true places interpolated between their frames."""
-    times_s = (predicted.instants_ns - recording.started_at_ns) / 1e9
+    times_s = (predicted.scored_ns - recording.started_at_ns) / 1e9
     order, ids, places = _places_at(true, floor_fps, times_s)
     true_rows = _rows_of(np.arange(len(times_s)), order)
     instants = []
-    for wanted, got in zip(true_rows, _rows_of(predicted.instants_ns, predicted.at_ns), strict=True):
+    for wanted, got in zip(true_rows, _rows_of(predicted.scored_ns, predicted.at_ns), strict=True):
         similarity = nearness(places[wanted], predicted.floor_m[got])
         instants.append(Instant(ids[wanted], predicted.person_ids[got], similarity))
     return score_sequence(instants)
