@@ -1,0 +1,145 @@
+"""Receipts and charges as JSON: the models that files and, later, HTTP carry."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Self
+
+from pydantic import Field
+
+from billing.money import Money
+from billing.types import Charge, ChargeState, Receipt, ReceiptLine, TaxLine
+from store_layout.model import Strict
+
+
+class LineModel(Strict):
+    """One product of a receipt; amounts in minor units of the receipt's currency."""
+
+    sku: str
+    name: str
+    quantity: Annotated[int, Field(ge=1)]
+    unit_price_minor: int
+    amount_minor: int
+    tax_class: str
+
+
+class TaxModel(Strict):
+    """One tax class of a receipt."""
+
+    tax_class: str
+    rate_percent: Decimal
+    inclusive: bool
+    net_minor: int
+    tax_minor: int
+    gross_minor: int
+
+
+class ReceiptModel(Strict):
+    """receipt.json."""
+
+    version: int = 1
+    visit_id: str
+    issued_at_ns: int
+    currency: str
+    lines: tuple[LineModel, ...]
+    taxes: tuple[TaxModel, ...]
+    net_minor: int
+    tax_minor: int
+    total_minor: int
+    digest: str
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> Self:
+        """Take a receipt apart for JSON."""
+        return cls(
+            visit_id=receipt.visit_id,
+            issued_at_ns=receipt.issued_at_ns,
+            currency=receipt.currency,
+            lines=tuple(
+                LineModel(
+                    sku=line.sku,
+                    name=line.name,
+                    quantity=line.quantity,
+                    unit_price_minor=line.unit_price.minor,
+                    amount_minor=line.amount.minor,
+                    tax_class=line.tax_class,
+                )
+                for line in receipt.lines
+            ),
+            taxes=tuple(
+                TaxModel(
+                    tax_class=tax.tax_class,
+                    rate_percent=tax.rate_percent,
+                    inclusive=tax.inclusive,
+                    net_minor=tax.net.minor,
+                    tax_minor=tax.tax.minor,
+                    gross_minor=tax.gross.minor,
+                )
+                for tax in receipt.taxes
+            ),
+            net_minor=receipt.net.minor,
+            tax_minor=receipt.tax.minor,
+            total_minor=receipt.total.minor,
+            digest=receipt.digest,
+        )
+
+    def receipt(self) -> Receipt:
+        """Put the receipt together again."""
+
+        def money(minor: int) -> Money:
+            return Money(minor, self.currency)
+
+        lines = tuple(
+            ReceiptLine(x.sku, x.name, x.quantity, money(x.unit_price_minor), money(x.amount_minor), x.tax_class)
+            for x in self.lines
+        )
+        taxes = tuple(
+            TaxLine(
+                x.tax_class, x.rate_percent, x.inclusive, money(x.net_minor), money(x.tax_minor), money(x.gross_minor)
+            )
+            for x in self.taxes
+        )
+        return Receipt(
+            visit_id=self.visit_id,
+            issued_at_ns=self.issued_at_ns,
+            currency=self.currency,
+            lines=lines,
+            taxes=taxes,
+            net=money(self.net_minor),
+            tax=money(self.tax_minor),
+            total=money(self.total_minor),
+            digest=self.digest,
+        )
+
+
+class ChargeModel(Strict):
+    """A charge beside its receipt."""
+
+    key: str
+    visit_id: str
+    number: Annotated[int, Field(ge=1)]
+    receipt_digest: str
+    currency: str
+    amount_minor: int
+    state: ChargeState
+    created_at_ns: int
+    settled_at_ns: int | None
+    gateway_reference: str | None
+    decline_reason: str | None
+
+    @classmethod
+    def of(cls, charge: Charge) -> Self:
+        """Take a charge apart for JSON. The token stays inside."""
+        return cls(
+            key=charge.key,
+            visit_id=charge.visit_id,
+            number=charge.number,
+            receipt_digest=charge.receipt_digest,
+            currency=charge.amount.currency,
+            amount_minor=charge.amount.minor,
+            state=charge.state,
+            created_at_ns=charge.created_at_ns,
+            settled_at_ns=charge.settled_at_ns,
+            gateway_reference=charge.gateway_reference,
+            decline_reason=charge.decline_reason,
+        )

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from billing.errors import ChargeStateError, GatewayTimeout, KeyConflict, PriceError
+from billing.gateway import CaptureRequest, GatewayAnswer, SandboxGateway
+from billing.money import Money
+from billing.pricebook import Price, PriceBook
+from billing.service import BillingService
+from billing.store import BillingStore
+from billing.types import BillingPort, ChargeState, ItemCount, ReceiptInput
+
+
+def price_book() -> PriceBook:
+    rows = [
+        ("cola", 149, "standard", "19", True),
+        ("bread", 289, "reduced", "7", True),
+        ("leaflet", 0, "standard", "19", True),
+    ]
+    return PriceBook(
+        "EUR",
+        {
+            sku: Price(sku, sku.title(), Money(minor, "EUR"), tax, Decimal(rate), inclusive)
+            for sku, minor, tax, rate, inclusive in rows
+        },
+    )
+
+
+def final_cart(visit: str = "visit-1", **items: int) -> ReceiptInput:
+    return ReceiptInput(visit, "card-1", 1_000, tuple(ItemCount(sku, n) for sku, n in items.items()))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[BillingStore]:
+    store = BillingStore(tmp_path / "billing.sqlite")
+    yield store
+    store.close()
+
+
+def test_captured_once_and_booked_once(store: BillingStore) -> None:
+    gateway = SandboxGateway()
+    service: BillingPort = BillingService(price_book(), store, gateway)
+    first = service.finalise(final_cart(cola=2, bread=1))
+    again = service.finalise(final_cart(cola=2, bread=1))
+    assert first == again
+    assert (first.state, first.amount, first.key) == (ChargeState.CAPTURED, Money(587, "EUR"), "visit-1:1")
+    assert [request.amount for request in gateway.captured()] == [Money(587, "EUR")]
+    assert BillingService(price_book(), store, gateway).balances() == {
+        ("receivable:gateway", "EUR"): 587,
+        ("sales", "EUR"): -(298 - 48 + 289 - 19),
+        ("tax:reduced", "EUR"): -19,
+        ("tax:standard", "EUR"): -48,
+    }
+
+
+def test_many_threads_charge_once(store: BillingStore) -> None:
+    gateway = SandboxGateway()
+    service = BillingService(price_book(), store, gateway)
+    barrier = threading.Barrier(8)
+    charges = []
+
+    def work() -> None:
+        barrier.wait()
+        charges.append(service.finalise(final_cart(cola=1)))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(charges) == 8
+    assert {charge.state for charge in charges} == {ChargeState.CAPTURED}
+    assert len(gateway.captured()) == 1
+    assert service.balances()["receivable:gateway", "EUR"] == 149
+
+
+@pytest.mark.parametrize("items", [{}, {"leaflet": 3}])
+def test_nothing_to_pay_is_void_without_asking_the_gateway(store: BillingStore, items: dict[str, int]) -> None:
+    gateway = SandboxGateway(script=["timeout"])
+    service = BillingService(price_book(), store, gateway)
+    charge = service.finalise(final_cart(**items))
+    assert (charge.state, charge.amount.minor) == (ChargeState.VOID, 0)
+    assert service.receipt("visit-1") is not None
+    assert service.balances() == {}
+    assert service.finalise(final_cart(**items)) == charge
+
+
+def test_declined_is_kept_and_another_card_is_the_next_charge(store: BillingStore) -> None:
+    gateway = SandboxGateway(script=["decline"])
+    service = BillingService(price_book(), store, gateway)
+    declined = service.finalise(final_cart(cola=1))
+    assert (declined.state, declined.decline_reason) == (ChargeState.DECLINED, "card declined")
+    assert service.finalise(final_cart(cola=1)) == declined
+    assert service.balances() == {}
+    paid = service.charge_again("visit-1", "card-2", 2_000)
+    assert (paid.key, paid.state, paid.token) == ("visit-1:2", ChargeState.CAPTURED, "card-2")
+    assert service.charges("visit-1") == (declined, paid)
+    with pytest.raises(ChargeStateError, match="only a declined charge"):
+        service.charge_again("visit-1", "card-3", 3_000)
+
+
+@pytest.mark.parametrize("behaviour", ["timeout", "lost_answer"])
+def test_no_answer_is_unknown_until_the_gateway_is_asked_again(store: BillingStore, behaviour: str) -> None:
+    gateway = SandboxGateway(script=[behaviour])  # type: ignore[list-item]
+    service = BillingService(price_book(), store, gateway)
+    assert service.finalise(final_cart(cola=1)).state is ChargeState.UNKNOWN
+    assert service.balances() == {}
+    (settled,) = service.resolve_unknown(9_000)
+    assert (settled.state, settled.settled_at_ns) == (ChargeState.CAPTURED, 9_000)
+    assert service.resolve_unknown(9_001) == ()
+    assert len(gateway.captured()) == 1
+    assert service.balances()["receivable:gateway", "EUR"] == 149
+
+
+def test_lost_answer_then_finalise_again_charges_once(store: BillingStore) -> None:
+    gateway = SandboxGateway(script=["lost_answer", "duplicate"])
+    service = BillingService(price_book(), store, gateway)
+    assert service.finalise(final_cart(cola=1)).state is ChargeState.UNKNOWN
+    assert service.finalise(final_cart(cola=1)).state is ChargeState.CAPTURED
+    assert len(gateway.captured()) == 1
+
+
+class CrashError(RuntimeError):
+    """The process dies here."""
+
+
+class DyingGateway:
+    """Takes the money by ``inner`` and dies before or after."""
+
+    def __init__(self, inner: SandboxGateway, after: bool) -> None:
+        self.inner, self.after = inner, after
+
+    def capture(self, request: CaptureRequest) -> GatewayAnswer:
+        if self.after:
+            self.inner.capture(request)
+        raise CrashError
+
+    def find(self, key: str) -> GatewayAnswer | None:
+        raise GatewayTimeout(key)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_crash_between_writes_is_settled_by_the_next_process(tmp_path: Path, after: bool) -> None:
+    path, gateway = tmp_path / "b.sqlite", SandboxGateway()
+    first = BillingStore(path)
+    with pytest.raises(CrashError):
+        BillingService(price_book(), first, DyingGateway(gateway, after)).finalise(final_cart(cola=1))
+    first.close()
+    second = BillingStore(path)
+    service = BillingService(price_book(), second, gateway)
+    assert service.charges("visit-1")[0].state is ChargeState.UNKNOWN
+    assert [charge.state for charge in service.resolve_unknown(5_000)] == [ChargeState.CAPTURED]
+    assert len(gateway.captured()) == 1
+    assert service.balances()["receivable:gateway", "EUR"] == 149
+    second.close()
+
+
+def test_gateway_still_silent_leaves_it_unknown(store: BillingStore) -> None:
+    gateway = DyingGateway(SandboxGateway(), after=False)
+    service = BillingService(price_book(), store, gateway)
+    with pytest.raises(CrashError):
+        service.finalise(final_cart(cola=1))
+    assert [charge.state for charge in service.resolve_unknown(5_000)] == [ChargeState.UNKNOWN]
+
+
+def test_same_visit_with_another_cart_is_refused(store: BillingStore) -> None:
+    service = BillingService(price_book(), store, SandboxGateway())
+    service.finalise(final_cart(cola=1))
+    with pytest.raises(KeyConflict, match="visit-1:1"):
+        service.finalise(final_cart(cola=2))
+    assert len(service.charges("visit-1")) == 1
+
+
+def test_product_without_price_leaves_nothing_behind(store: BillingStore) -> None:
+    service = BillingService(price_book(), store, SandboxGateway())
+    with pytest.raises(PriceError, match="ghost"):
+        service.finalise(final_cart(ghost=1))
+    assert service.charges("visit-1") == ()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE receipts SET body = '{}'",
+        "DELETE FROM receipts",
+        "UPDATE charges SET amount_minor = 1",
+        "INSERT INTO entries (posting_id, account, amount_minor, currency) VALUES ('visit-1:1', 'sales', 0, 'EUR')",
+        "UPDATE entries SET amount_minor = 0",
+        "DELETE FROM entries",
+        "DELETE FROM postings",
+        "UPDATE postings SET at_ns = 0",
+        "INSERT INTO postings (posting_id, at_ns, sealed) VALUES ('visit-2:1', 0, 1)",
+    ],
+)
+def test_database_refuses_to_rewrite_history(store: BillingStore, tmp_path: Path, statement: str) -> None:
+    BillingService(price_book(), store, SandboxGateway()).finalise(final_cart(cola=1))
+    engine = create_engine(f"sqlite:///{tmp_path / 'billing.sqlite'}")
+    with engine.connect() as connection, pytest.raises((IntegrityError, OperationalError)):
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def test_database_refuses_an_unbalanced_posting(store: BillingStore, tmp_path: Path) -> None:
+    service = BillingService(price_book(), store, SandboxGateway(script=["lost_answer"]))
+    service.finalise(final_cart(cola=1))
+    engine = create_engine(f"sqlite:///{tmp_path / 'billing.sqlite'}")
+    with engine.connect() as connection:
+        connection.execute(text("INSERT INTO postings (posting_id, at_ns, sealed) VALUES ('visit-1:1', 0, 0)"))
+        for amount in (149, -148):
+            connection.execute(
+                text(
+                    "INSERT INTO entries (posting_id, account, amount_minor, currency) VALUES ('visit-1:1', 'x', :a, 'EUR')"
+                ),
+                {"a": amount},
+            )
+        with pytest.raises(IntegrityError, match="sums to zero"):
+            connection.execute(text("UPDATE postings SET sealed = 1"))
+    engine.dispose()
