@@ -153,7 +153,7 @@ def normals(vertices_m: F64, faces: I64) -> F64:
     total = np.zeros_like(vertices_m)
     for column in range(3):
         np.add.at(total, faces[:, column], face)
-    return total / (np.linalg.norm(total, axis=1, keepdims=True) + 1e-12)
+    return np.asarray(total / (np.linalg.norm(total, axis=1, keepdims=True) + 1e-12))
 
 
 def smooth(vertices_m: F64, faces: I64, share: float) -> F64:
@@ -195,7 +195,8 @@ class Cutter:
 
     def of_bones(self, *prefixes: str) -> Bools:
         """(V,) vertices whose heaviest bone starts with one of the prefixes."""
-        return np.array([bone.startswith(prefixes) for bone in self.source.bones])[self.source.weights.argmax(axis=1)]
+        chosen = np.array([bone.startswith(prefixes) for bone in self.source.bones])
+        return np.asarray(chosen[self.source.weights.argmax(axis=1)])
 
     @property
     def arm(self) -> Bools:
@@ -232,7 +233,7 @@ def _offset(amount_m: F64, wrinkle_m: float = 0.0) -> Callable[[F64, I64], F64]:
         x, y, z = vertices_m.T / size
         folds = np.sin(38 * z + 9 * x + 2 * np.sin(17 * x)) + 0.8 * np.sin(60 * z + 25 * y + 1.3)
         blown = amount_m * size + wrinkle_m * folds
-        return vertices_m + normals(vertices_m, faces) * blown[:, None]
+        return np.asarray(vertices_m + normals(vertices_m, faces) * blown[:, None])
 
     return shape
 

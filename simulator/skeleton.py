@@ -188,7 +188,7 @@ def _about(axis: F64, angle_rad: float) -> F64:
     """(3, 3) rotation about a unit axis (Rodrigues)."""
     x, y, z = axis
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return np.eye(3) + math.sin(angle_rad) * cross + (1 - math.cos(angle_rad)) * cross @ cross
+    return np.asarray(np.eye(3) + math.sin(angle_rad) * cross + (1 - math.cos(angle_rad)) * cross @ cross)
 
 
 def _align(start: F64, end: F64) -> F64:
@@ -200,7 +200,7 @@ def _align(start: F64, end: F64) -> F64:
         return _about(side, math.pi)
     x, y, z = np.cross(start, end)
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return np.eye(3) + cross + cross @ cross / (1 + cosine)
+    return np.asarray(np.eye(3) + cross + cross @ cross / (1 + cosine))
 
 
 def _two_bones(start: F64, target: F64, upper_m: float, lower_m: float, pole: F64) -> tuple[F64, F64]:
