@@ -1,0 +1,69 @@
+"""Read a YOLO head's raw output: candidates above a score, the weaker of overlapping ones dropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vision.types import F32, I64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Boxes:
+    """Boxes of one class in the network's picture, best first.
+
+    ``xyxy_px`` (N, 4), ``scores`` (N,), ``extra`` (N, E): what the head says besides, such as keypoints.
+    """
+
+    xyxy_px: F32
+    scores: F32
+    extra: F32
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+def decode_class(raw: F32, class_index: int, class_count: int, score: float, overlap: float, limits: Limits) -> Boxes:
+    """Return the boxes of one class in ``raw`` (4 + class_count + E, A): middle, size, scores, extra per anchor."""
+    scores = raw[4 + class_index]
+    chosen = np.flatnonzero(scores > score)
+    if len(chosen) > limits.candidates:
+        chosen = chosen[np.argsort(-scores[chosen], kind="stable")[: limits.candidates]]
+    chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
+    picked = raw[:, chosen]
+    middle, half = picked[:2].T, picked[2:4].T / 2
+    boxes = np.concatenate([middle - half, middle + half], axis=1).astype(np.float32)
+    kept = suppress(boxes, overlap)[: limits.kept]
+    return Boxes(boxes[kept], picked[4 + class_index][kept], picked[4 + class_count :].T[kept])
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the work on one picture: candidates compared, and boxes kept."""
+
+    candidates: int
+    kept: int
+
+
+def suppress(boxes_px: F32, overlap: float) -> I64:
+    """Return the rows of (N, 4) boxes, given best first, that no better kept one overlaps by more than ``overlap``."""
+    clashes = overlaps(boxes_px, boxes_px) > overlap
+    alive = np.ones(len(boxes_px), np.bool_)
+    for row in range(len(boxes_px)):
+        if alive[row]:
+            alive[row + 1 :] &= ~clashes[row, row + 1 :]
+    return np.flatnonzero(alive).astype(np.int64)
+
+
+def overlaps(first_px: F32, second_px: F32) -> F32:
+    """Return the (N, M) intersection over union of (N, 4) and (M, 4) boxes; 0 where both are empty."""
+    low = np.maximum(first_px[:, None, :2], second_px[None, :, :2])
+    high = np.minimum(first_px[:, None, 2:], second_px[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=2)
+    union = _areas(first_px)[:, None] + _areas(second_px)[None] - shared
+    return np.asarray(shared / np.maximum(union, np.float32(1e-9)), np.float32)
+
+
+def _areas(boxes_px: F32) -> F32:
+    return np.asarray(np.prod(np.clip(boxes_px[:, 2:] - boxes_px[:, :2], 0, None), axis=1), np.float32)

@@ -1,0 +1,48 @@
+"""Fit a camera's picture into the network's, and find the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from vision.types import F32, U8
+
+PADDING_GREY = 114
+"""Grey of the margins; the one that ultralytics' models are trained with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """How a picture of one size lies in the network's picture: scaled evenly, centred, margins grey."""
+
+    scale: float
+    left_px: int
+    top_px: int
+    inner_px: tuple[int, int]
+    outer_px: tuple[int, int]
+    source_px: tuple[int, int]
+
+    @classmethod
+    def fit(cls, source_px: tuple[int, int], outer_px: tuple[int, int]) -> Letterbox:
+        """Return the letterbox for a source of (width, height); rounding as ultralytics' ``LetterBox`` does it."""
+        scale = min(outer_px[0] / source_px[0], outer_px[1] / source_px[1])
+        inner = (round(source_px[0] * scale), round(source_px[1] * scale))
+        left, top = (round((outer - size) / 2 - 0.1) for outer, size in zip(outer_px, inner, strict=True))
+        return cls(scale, left, top, inner, outer_px, source_px)
+
+    def apply(self, image: U8) -> U8:
+        """Return the (H, W, 3) network's picture of ``image``."""
+        if self.inner_px != self.source_px:
+            image = np.asarray(cv2.resize(image, self.inner_px, interpolation=cv2.INTER_LINEAR), np.uint8)
+        if self.inner_px == self.outer_px:
+            return np.ascontiguousarray(image)
+        canvas = np.full((self.outer_px[1], self.outer_px[0], 3), PADDING_GREY, np.uint8)
+        canvas[self.top_px : self.top_px + self.inner_px[1], self.left_px : self.left_px + self.inner_px[0]] = image
+        return canvas
+
+    def back(self, points_px: F32) -> F32:
+        """Return (..., 2) points of the network's picture in the source's pixels, kept inside it."""
+        moved = (points_px - np.array([self.left_px, self.top_px], np.float32)) / np.float32(self.scale)
+        return np.asarray(np.clip(moved, 0, np.array(self.source_px, np.float32)), np.float32)

@@ -1,0 +1,70 @@
+"""What an exported model says of itself: ultralytics' metadata.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vision.detectors.base import WeightsError
+
+PERSON, HAND = "person", "hand"
+COCO_KEYPOINTS = (17, 3)
+
+
+class ModelMetadata(BaseModel):
+    """The fields of metadata.yaml that decoding needs. Others are ignored: each version writes more of them."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    task: Literal["detect", "pose"]
+    imgsz: Annotated[tuple[int, int], Field(description="height, width")]
+    names: dict[int, str]
+    kpt_shape: tuple[int, int] | None = None
+    end2end: bool = False
+    trained_on: str | None = None
+
+    def class_index(self, name: str) -> int | None:
+        """Return the class called ``name``, or None where the model has none."""
+        return next((index for index, each in sorted(self.names.items()) if each.lower() == name), None)
+
+    @property
+    def extra_rows(self) -> int:
+        """Return how many rows of the output follow the classes."""
+        return 0 if self.kpt_shape is None or self.task != "pose" else self.kpt_shape[0] * self.kpt_shape[1]
+
+
+def read_metadata(path: Path) -> ModelMetadata:
+    """Read ``path``; raises WeightsError where it is missing, unreadable or describes an unusable model."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        metadata = ModelMetadata.model_validate(document)
+    except FileNotFoundError as error:
+        raise WeightsError(
+            "the model's metadata.yaml is missing", file=path, mend="export it with ultralytics: format='openvino'"
+        ) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise WeightsError("metadata.yaml cannot be read as YAML", file=path, mend="export the model anew") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or None
+        raise WeightsError(
+            str(first["msg"]), file=path, field=field, mend="give a YOLO model of task detect or pose"
+        ) from error
+    _check(metadata, path)
+    return metadata
+
+
+def _check(metadata: ModelMetadata, path: Path) -> None:
+    if metadata.class_index(PERSON) is None:
+        raise WeightsError("the model has no class 'person'", file=path, field="names", mend="give another model")
+    if metadata.task == "pose" and metadata.kpt_shape != COCO_KEYPOINTS:
+        raise WeightsError(
+            "a pose model must have COCO's 17 keypoints with confidence", file=path, field="kpt_shape", mend="[17, 3]"
+        )
+    if metadata.end2end:
+        raise WeightsError(
+            "the model holds its own suppression", file=path, field="end2end", mend="export it with end2end=False"
+        )

@@ -1,0 +1,148 @@
+"""YOLO models of ultralytics, exported to OpenVINO, run by OpenVINO alone: no torch, no ultralytics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vision.detectors.assemble import assemble
+from vision.detectors.base import WeightsError, fingerprint
+from vision.detectors.decode import Boxes, Limits, decode_class
+from vision.detectors.hands import drop_weak
+from vision.detectors.letterbox import Letterbox
+from vision.detectors.metadata import HAND, PERSON, ModelMetadata, read_metadata
+from vision.detectors.settings import DetectorSettings
+from vision.types import F32, U8, Detections, Frame
+
+
+class OpenVinoYolo:
+    """A detector on OpenVINO's CPU plug-in. Frames of a batch are computed side by side.
+
+    Colour order, scale and layout are changed inside the network's graph, so a frame's bytes go in as they are.
+    """
+
+    def __init__(self, weights: Path, settings: DetectorSettings) -> None:
+        xml = _find_xml(weights)
+        self._metadata = read_metadata(xml.parent / "metadata.yaml")
+        self._settings = settings
+        self._limits = Limits(settings.max_candidates, settings.max_people)
+        self._name = f"openvino:{xml.stem}"
+        files = [xml, xml.with_suffix(".bin"), xml.parent / "metadata.yaml"]
+        self._queue, self._input_size_px = _compile(xml, self._metadata, settings)
+        self._fingerprint = fingerprint("openvino-1", [path for path in files if path.exists()], settings)
+
+    @property
+    def name(self) -> str:
+        """Return ``openvino:`` and the model's file name."""
+        return self._name
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a digest of the model's files and the settings."""
+        return self._fingerprint
+
+    @property
+    def input_size_px(self) -> tuple[int, int]:
+        """Return width and height of the network's picture."""
+        return self._input_size_px
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        """Return the people of each frame, best score first."""
+        boxes = [Letterbox.fit((f.image.shape[1], f.image.shape[0]), self._input_size_px) for f in frames]
+        outputs = self._infer([box.apply(frame.image) for frame, box in zip(frames, boxes, strict=True)])
+        return [self._read(*each) for each in zip(frames, boxes, outputs, strict=True)]
+
+    def infer_only(self, frames: Sequence[Frame]) -> list[F32]:
+        """Return the network's raw outputs, nothing decoded: the yardstick of benchmarks."""
+        size = self._input_size_px
+        return self._infer([Letterbox.fit((f.image.shape[1], f.image.shape[0]), size).apply(f.image) for f in frames])
+
+    def _infer(self, pictures: Sequence[U8]) -> list[F32]:
+        outputs: list[F32 | None] = [None] * len(pictures)
+
+        def keep(request: Any, index: int) -> None:
+            outputs[index] = request.get_output_tensor(0).data[0].copy()
+
+        self._queue.set_callback(keep)
+        for index, picture in enumerate(pictures):
+            self._queue.start_async({0: picture[None]}, userdata=index, share_inputs=True)
+        self._queue.wait_all()
+        return [output for output in outputs if output is not None]
+
+    def _read(self, frame: Frame, letterbox: Letterbox, raw: F32) -> Detections:
+        people = self._boxes(raw, PERSON, self._settings.score, self._settings.overlap)
+        hands = None
+        if self._metadata.class_index(HAND) is not None:
+            found = self._boxes(raw, HAND, self._settings.hands.box_score, self._settings.hands.box_overlap)
+            hands = drop_weak(found.xyxy_px, found.scores, self._settings.hands.box_score)
+        keypoints = people.extra.reshape(-1, 17, 3) if self._metadata.extra_rows else None
+        return assemble(frame, letterbox, people, keypoints, hands, self._settings)
+
+    def _boxes(self, raw: F32, name: str, score: float, overlap: float) -> Boxes:
+        index = self._metadata.class_index(name)
+        assert index is not None
+        return decode_class(raw, index, len(self._metadata.names), score, overlap, self._limits)
+
+
+def _find_xml(weights: Path) -> Path:
+    """Return the model's .xml in or at ``weights``; raises WeightsError where there is not exactly one."""
+    found = [weights] if weights.suffix == ".xml" else sorted(weights.glob("*.xml"))
+    if len(found) != 1 or not found[0].is_file():
+        problem = "holds more than one OpenVINO model" if len(found) > 1 else "holds no OpenVINO model (*.xml)"
+        raise WeightsError(problem, file=weights, mend="name a folder that `yolo export format=openvino` wrote")
+    return found[0]
+
+
+def _compile(xml: Path, metadata: ModelMetadata, settings: DetectorSettings) -> tuple[Any, tuple[int, int]]:
+    """Return the queue of inference requests and the network's (width, height)."""
+    import openvino as ov
+
+    core = ov.Core()
+    try:
+        model = core.read_model(xml)
+        if model.input(0).partial_shape.is_dynamic:
+            model.reshape([1, 3, settings.height_px, settings.width_px])
+        height, width = (int(side) for side in model.input(0).shape[2:])
+        _check_output(list(model.output(0).shape), metadata, xml)
+        compiled = core.compile_model(_with_preprocessing(ov, model), "CPU", _properties(settings))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[-160:]
+        raise WeightsError(
+            f"OpenVINO cannot read the model: {reason}", file=xml, mend="export it anew, or fetch other weights"
+        ) from error
+    return ov.AsyncInferQueue(compiled), (width, height)
+
+
+def _check_output(shape: list[int], metadata: ModelMetadata, xml: Path) -> None:
+    rows = 4 + len(metadata.names) + metadata.extra_rows
+    if len(shape) != 3 or shape[1] != rows:
+        raise WeightsError(
+            f"the output has shape {shape}, not (1, {rows}, anchors) as metadata.yaml tells",
+            file=xml,
+            mend="export it with nms=False",
+        )
+
+
+def _with_preprocessing(ov: Any, model: Any) -> Any:
+    """Let the graph take (1, H, W, 3) uint8 BGR and turn it into what the network was trained on."""
+    steps = ov.preprocess.PrePostProcessor(model)
+    tensor = steps.input(0).tensor()
+    tensor.set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    tensor.set_color_format(ov.preprocess.ColorFormat.BGR)
+    steps.input(0).preprocess().convert_element_type(ov.Type.f32).convert_color(ov.preprocess.ColorFormat.RGB).scale(
+        255.0
+    )
+    steps.input(0).model().set_layout(ov.Layout("NCHW"))
+    return steps.build()
+
+
+def _properties(settings: DetectorSettings) -> dict[str, Any]:
+    """Return OpenVINO's properties. float32 is asked for, so that no machine silently computes in bfloat16."""
+    properties: dict[str, Any] = {
+        "PERFORMANCE_HINT": settings.performance.upper(),
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    if settings.threads:
+        properties["INFERENCE_NUM_THREADS"] = settings.threads
+    return properties

@@ -1,0 +1,87 @@
+"""What the detectors can be told. Overlaps and scores are shares of 1."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from store_layout.model import Strict
+
+NetworkSide = Annotated[int, Field(ge=64, le=4096, multiple_of=32)]
+
+
+class HandSettings(Strict):
+    """How hands are read from skeletons, and how hand boxes are given to people.
+
+    Lengths are shares of the height of the person's box, so near and far people are alike.
+    """
+
+    beyond_wrist: float = Field(
+        default=1 / 3,
+        ge=0,
+        le=1,
+        description="how far the middle of the hand lies beyond the wrist, as a share of the forearm: a hand is 0.75 "
+        "forearms long (Drillis and Contini 1964: 0.108 and 0.146 of the height), its palm less than half of that",
+    )
+    keypoint_confidence: float = Field(
+        default=0.3, ge=0, le=1, description="wrists and elbows below this are taken as unseen; COCO models' noise ends"
+    )
+    box_score: float = Field(
+        default=0.25, ge=0, le=1, description="hand boxes below this are dropped; a wrong hand opens an interaction"
+    )
+    box_overlap: float = Field(
+        default=0.5, gt=0, le=1, description="of two hand boxes that overlap more than this one is dropped"
+    )
+    reach: float = Field(
+        default=0.30,
+        ge=0,
+        le=1,
+        description="a hand may lie outside its person's box by this much: a box often ends at the trunk when an arm "
+        "is behind a shelf's edge",
+    )
+    arm: float = Field(
+        default=0.45,
+        gt=0,
+        le=2,
+        description="length of arm and hand, from the shoulder (0.44 of the body height, Drillis and Contini 1964)",
+    )
+    size: float = Field(default=0.09, gt=0, le=1, description="side of a hand's box; 0.16 m of a body of 1.75 m")
+
+
+class AppearanceSettings(Strict):
+    """The colour descriptor by which people are told apart between cameras."""
+
+    enabled: bool = True
+    hue_bins: int = Field(default=12, ge=4, le=36, description="bins of hue; 30 degrees hold one named colour")
+    grey_bins: int = Field(default=4, ge=2, le=16, description="bins of brightness for pixels with little colour")
+    width_share: float = Field(
+        default=0.6, gt=0, le=1, description="middle part of the box that is looked at: the margins show the background"
+    )
+
+
+class DetectorSettings(Strict):
+    """Settings of all detectors."""
+
+    width_px: NetworkSide = Field(
+        default=640, description="width of the network's picture; weights of a fixed size keep their own"
+    )
+    height_px: NetworkSide = Field(
+        default=384, description="its height; 384 is the multiple of 32 that 360 lines of a 16:9 camera fit into"
+    )
+    score: float = Field(
+        default=0.1, ge=0, le=1, description="people below this are dropped; trackers use weak ones to go on with"
+    )
+    overlap: float = Field(
+        default=0.65, gt=0, le=1, description="of two boxes that overlap more than this the weaker is dropped"
+    )
+    max_people: int = Field(default=40, ge=1, le=300, description="most people in one picture; keeps the work bounded")
+    max_candidates: int = Field(
+        default=400, ge=10, le=5000, description="boxes compared with each other before the weaker are dropped"
+    )
+    performance: Literal["throughput", "latency"] = Field(
+        default="throughput", description="whether several frames at once or one as soon as possible; the same result"
+    )
+    threads: int = Field(default=0, ge=0, le=256, description="threads of the network; 0 lets the runtime choose")
+    hands: HandSettings = HandSettings()
+    appearance: AppearanceSettings = AppearanceSettings()
