@@ -1,7 +1,7 @@
 """The append-only event log of a run: one JSON object a line, in the order in which things became known.
 
 Carts, receipts and every picture of the run are folds of this log. A line is
-``{"seq": 7, "kind": "CartEvent", ...fields}`` with the fields of the frozen dataclass of
+``{"seq": 7, "event": "CartEvent", ...fields}`` with the fields of the frozen dataclass of
 that name. The same input gives the same bytes: keys keep the dataclass's order, and
 probabilities are rounded to six decimals where they are made.
 """
@@ -9,6 +9,7 @@ probabilities are rounded to six decimals where they are made.
 from __future__ import annotations
 
 import dataclasses
+import enum
 import json
 import types
 import typing
@@ -40,7 +41,7 @@ def _event_types() -> dict[str, type]:
 def encode(seq: int, event: object) -> str:
     """Return the log's line for ``event``, without the line break."""
     fields = dataclasses.asdict(typing.cast("Any", event))
-    return json.dumps({"seq": seq, "kind": type(event).__name__, **fields}, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps({"seq": seq, "event": type(event).__name__, **fields}, separators=(",", ":"), ensure_ascii=False)
 
 
 def decode(line: str, known: dict[str, type]) -> object:
@@ -50,7 +51,7 @@ def decode(line: str, known: dict[str, type]) -> object:
         ValueError: the line is no JSON object, or its kind or fields are unknown.
     """
     fields = json.loads(line)
-    kind = known.get(fields.pop("kind", ""))
+    kind = known.get(fields.pop("event", ""))
     fields.pop("seq", None)
     if kind is None:
         raise ValueError("unknown kind of event")
@@ -78,6 +79,8 @@ def _convert(hint: Any, value: Any) -> Any:
         return tuple(_convert(one, each) for one, each in zip(arguments, value, strict=True))
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return _build(hint, value)
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return hint(value)
     return value
 
 

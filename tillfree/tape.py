@@ -66,9 +66,7 @@ def _decode(data: bytes) -> Observation:
     head, arrays = _unpack(data)
     camera, index, at_ns = head["camera"], head["index"], head["at_ns"]
     boxes, scores, hands = (arrays[name] for name in _DETECTION_ARRAYS[:3])
-    found = Detections(
-        camera, index, at_ns, boxes, scores, hands, arrays.get("keypoints_px"), arrays.get("appearance")
-    )
+    found = Detections(camera, index, at_ns, boxes, scores, hands, arrays.get("keypoints_px"), arrays.get("appearance"))
     slots, visible, patches = (arrays[name] for name in _VIEW_ARRAYS)
     return Observation(found, SlotViews(camera, index, at_ns, slots, visible, patches))
 

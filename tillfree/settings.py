@@ -1,0 +1,26 @@
+"""A run's settings: one validated file for vision and checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from checkout.settings import CheckoutPolicy
+from recordings.reading import parse_model, read_yaml
+from store_layout.model import Strict
+from vision.settings import VisionSettings
+
+
+class RunSettings(Strict):
+    """What can be told to a run. Every key has a default; docs/settings.md lists them with unit and reason."""
+
+    vision: VisionSettings = VisionSettings()
+    checkout: CheckoutPolicy = CheckoutPolicy()
+
+
+def load_settings(path: Path | None) -> RunSettings:
+    """Read a settings file; without one, return the defaults.
+
+    Raises:
+        RecordingError: the file is missing, is no YAML, or has a key or value that is not allowed.
+    """
+    return RunSettings() if path is None else parse_model(path, read_yaml(path), RunSettings)
