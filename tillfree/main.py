@@ -140,6 +140,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             console.print_exception()
         return int(_answer(error, console))
+    if result == ExitCode.BROKEN_OFF:  # typer turns Ctrl-C into this code and says nothing
+        return int(_answer(KeyboardInterrupt(), console))
     return int(result) if isinstance(result, int) else 0
 
 
