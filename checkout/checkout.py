@@ -72,6 +72,7 @@ class Checkout:
 
     def finish(self, at_ns: int) -> tuple[CheckoutEvent, ...]:
         """End the input: close all visits, let every review and delay run out, make all receipts final."""
+        at_ns = at_ns if self.state.now_ns is None else max(self.state.now_ns, at_ns)
         self._advance(at_ns)
         self._visits.end_of_input(at_ns)
         self._draft(at_ns)
@@ -120,8 +121,12 @@ class Checkout:
         yield from self._visits.timers()
         for visit in self.state.visits.values():
             if visit.closed_at_ns is not None and not self.state.open_reviews(visit.visit_id):
-                due_ns = max(visit.closed_at_ns + to_ns(self._policy.final_delay_s), visit.settled_at_ns)
+                due_ns = max(visit.closed_at_ns + self._delay_ns(visit), visit.settled_at_ns)
                 yield Due(due_ns, _RANK_FINAL, visit.visit_id), partial(self._finalise, visit)
+
+    def _delay_ns(self, visit: Visit) -> int:
+        vanished = visit.close_reason == "vanished"
+        return to_ns(self._policy.vanished_delay_s if vanished else self._policy.final_delay_s)
 
     def _finalise(self, visit: Visit, at_ns: int) -> None:
         lines = self.state.lines(visit.visit_id)

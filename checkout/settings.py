@@ -85,6 +85,10 @@ class CheckoutPolicy(Strict):
     final_delay_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         default=3.0, description="s of stream time from exit to final receipt: interactions become known up to 3 s late"
     )
+    vanished_delay_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        default=15.0,
+        description="s from a vanishing near the exit to final receipt: nobody saw them go, they may come back",
+    )
     lost_timeout_s: Annotated[float, Field(ge=1, le=86_400)] = Field(
         default=120.0,
         description="s; a visit whose people are all lost inside closes after this if none is found again",

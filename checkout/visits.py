@@ -57,15 +57,20 @@ class VisitKeeper:
             self._went_out(event)
 
     def vanished(self, event: PersonVanished) -> None:
-        """Near an exit a vanished person has left, elsewhere the visit waits for them."""
+        """Near an exit a vanished person has left, elsewhere the visit waits for them.
+
+        A visit that has taken nothing yet waits too: next to a gate, somebody who has just come in
+        and was lost looks the same as somebody who goes.
+        """
         person = self._log.state.persons.get(event.person_id)
         if person is None or not person.inside:
             return
         self._settle_waiting(event.person_id, event.at_ns)
-        if near_exit(self._gates, event.last_floor_m, self._policy.gates.exit_vanish_max_m):
+        visit_id = self._live_visit_id(event.person_id)
+        near = near_exit(self._gates, event.last_floor_m, self._policy.gates.exit_vanish_max_m)
+        if near and (visit_id is None or self._log.state.lines(visit_id)):
             self._leave(event.person_id, event.at_ns, "vanished_at_exit", "vanished")
         else:
-            visit_id = self._live_visit_id(event.person_id)
             self._log.emit(PersonLeft(event.person_id, visit_id, event.at_ns, "lost"))
 
     def rejoined(self, event: PersonRejoined) -> None:

@@ -208,13 +208,40 @@ def test_end_of_input_closes_what_is_open() -> None:
     assert receipts(events) == {"visit-a": {"cola": 1}}
 
 
-@pytest.mark.parametrize(("where", "reason", "at_s"), [((0.5, 0.6), "vanished", 12), ((4, 4), "vanished", 132)])
+@pytest.mark.parametrize(("where", "at_s", "final_s"), [((0.5, 0.6), 12, 27), ((4, 4), 132, 147)])
 def test_vanishing_near_the_exit_is_leaving_and_inside_it_is_waited_for(
-    where: tuple[float, float], reason: str, at_s: int
+    where: tuple[float, float], at_s: int, final_s: int
 ) -> None:
-    events = play(scan("a", 1), came_in(1, 2), PersonVanished(1, 12 * S, where), Tick(300 * S))
+    events = play(scan("a", 1), came_in(1, 2), reach("i1", 8, 1), PersonVanished(1, 12 * S, where), Tick(300 * S))
     (closed,) = only(events, VisitClosed)
-    assert (closed.reason, closed.at_ns) == (reason, at_s * S)
+    assert (closed.reason, closed.at_ns) == ("vanished", at_s * S)
+    assert only(events, ReceiptFinalised)[0].at_ns == final_s * S
+
+
+def test_lost_next_to_the_gate_right_after_coming_in_is_not_leaving() -> None:
+    events = play(
+        scan("a", 1),
+        came_in(1, 2),
+        PersonVanished(1, 6 * S, (0.5, 0.6)),
+        Tick(40 * S),
+        reach("i1", 45, 5),
+        went_out(5, 50),
+        end_s=60,
+    )
+    assert receipts(events) == {"visit-a": {"cola": 1}}
+
+
+def test_new_id_within_the_delay_takes_over_who_vanished_near_the_exit() -> None:
+    events = play(
+        scan("a", 1),
+        came_in(1, 2),
+        reach("i1", 8, 1),
+        PersonVanished(1, 12 * S, (0.5, 0.6)),
+        reach("i2", 20, 5, sku="tea"),
+        went_out(5, 30),
+        end_s=60,
+    )
+    assert receipts(events) == {"visit-a": {"cola": 1, "tea": 1}}
 
 
 def test_new_id_takes_over_the_only_lost_person() -> None:
@@ -316,6 +343,12 @@ def test_rejoined_person_of_another_visit_moves_its_cart() -> None:
 
 def test_passer_by_opens_nothing() -> None:
     assert play(went_out(3, 5), PersonVanished(3, 6 * S, (0, 0)), Tick(9 * S)) == []
+
+
+def test_scan_after_the_last_frame_still_ends_in_order() -> None:
+    events = play(scan("a", 100), end_s=50)
+    (closed,) = only(events, VisitClosed)
+    assert (closed.reason, closed.at_ns) == ("no_person", 100 * S)
 
 
 def test_scan_twice_is_refused() -> None:
