@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from vision.tracking.base import Tracker, make_tracker
-from vision.tracking.settings import TrackerSettings
+from vision.tracking.settings import TrackingSettings
 from vision.types import Detections
 
 FPS = 10.0
@@ -40,7 +40,7 @@ def detections_at(index: int, middles_px: list[tuple[float, float]], scores: lis
 
 @pytest.fixture(params=KINDS)
 def tracker(request: pytest.FixtureRequest) -> Tracker:
-    return make_tracker(TrackerSettings(kind=request.param), FPS)
+    return make_tracker(TrackingSettings(kind=request.param), FPS)
 
 
 def test_two_people_keep_their_ids_and_everything_travels_with_the_box(tracker: Tracker) -> None:
@@ -80,7 +80,7 @@ def test_an_id_is_never_used_again(tracker: Tracker) -> None:
 def test_instances_do_not_share_ids() -> None:
     for kind in KINDS:
         for _ in range(2):
-            fresh = make_tracker(TrackerSettings(kind=kind), FPS)
+            fresh = make_tracker(TrackingSettings(kind=kind), FPS)
             for index in range(5):
                 tracks = fresh.update(detections_at(index, [(100, 200)]))
             assert tracks.track_ids.tolist() == [1]
@@ -107,7 +107,7 @@ def test_any_input_gives_unique_ids_in_row_order_and_repeats_exactly(
     frames: list[list[tuple[float, float, float]]], kind: str
 ) -> None:
     def run() -> list[tuple[list[int], bytes]]:
-        tracker = make_tracker(TrackerSettings.model_validate({"kind": kind}), FPS)
+        tracker = make_tracker(TrackingSettings.model_validate({"kind": kind}), FPS)
         out = []
         for index, people in enumerate(frames):
             tracks = tracker.update(detections_at(index, [(x, y) for x, y, _ in people], [s for *_, s in people]))
@@ -122,7 +122,7 @@ def test_any_input_gives_unique_ids_in_row_order_and_repeats_exactly(
 def test_the_port_and_the_default_tracker_import_no_vendor() -> None:
     program = (
         "import sys; from vision.tracking.base import make_tracker; from vision.tracking.settings import "
-        "TrackerSettings; make_tracker(TrackerSettings(), 10.0); "
+        "TrackingSettings; make_tracker(TrackingSettings(), 10.0); "
         "sys.exit(str(sorted({'trackers', 'supervision', 'torch', 'cv2', 'ultralytics'} & set(sys.modules)) or ''))"
     )
     result = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vision.tracking.settings import TrackerSettings
+from vision.tracking.settings import TrackingSettings
 from vision.types import I64, Detections, Tracks
 
 
@@ -27,7 +27,7 @@ class Tracker(Protocol):
         ...
 
 
-def make_tracker(settings: TrackerSettings, fps: float) -> Tracker:
+def make_tracker(settings: TrackingSettings, fps: float) -> Tracker:
     """Return the tracker that ``settings.kind`` names, for a camera of ``fps`` frames a second."""
     if settings.kind == "roboflow_bytetrack":
         from vision.tracking.roboflow import RoboflowByteTracker

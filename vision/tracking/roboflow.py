@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vision.tracking.base import tracks_of
-from vision.tracking.settings import TrackerSettings
+from vision.tracking.settings import TrackingSettings
 from vision.types import I64, Detections, Tracks
 
 BUFFER_FPS = 30.0
@@ -19,7 +19,7 @@ class RoboflowByteTracker:
     confirmed, from 1, by this instance, whatever the library does with its own.
     """
 
-    def __init__(self, settings: TrackerSettings, fps: float) -> None:
+    def __init__(self, settings: TrackingSettings, fps: float) -> None:
         from trackers import ByteTrackTracker
 
         self._vendor = ByteTrackTracker(

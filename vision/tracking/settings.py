@@ -9,7 +9,7 @@ from pydantic import Field
 from store_layout.model import Strict
 
 
-class TrackerSettings(Strict):
+class TrackingSettings(Strict):
     """Settings of the tracker that runs in each camera.
 
     Distances are measured in heights of the person's own box, so one set of values serves

@@ -14,7 +14,7 @@ import numpy as np
 from vision.tracking import association
 from vision.tracking.base import tracks_of
 from vision.tracking.motion import BoxMotion
-from vision.tracking.settings import TrackerSettings
+from vision.tracking.settings import TrackingSettings
 from vision.types import F32, F64, I64, Detections, Tracks
 
 NS_PER_S = 1_000_000_000
@@ -55,7 +55,7 @@ class _Pool:
 class TwoStageTracker:
     """See the module's text. ``fps`` says how long the gap before the first frame is taken to be."""
 
-    def __init__(self, settings: TrackerSettings, fps: float) -> None:
+    def __init__(self, settings: TrackingSettings, fps: float) -> None:
         self._settings = settings
         self._frame_s = 1.0 / fps
         self._pool = _Pool.empty()
