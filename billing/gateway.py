@@ -24,9 +24,13 @@ class CaptureRequest:
 
 @dataclass(frozen=True, slots=True)
 class GatewayAnswer:
-    """What became of a request; ``reference`` is the gateway's own number for it."""
+    """What became of a request; ``reference`` is the gateway's own number for it.
+
+    ``receipt_digest`` is that of the request, so that the asker knows it is their own.
+    """
 
     key: str
+    receipt_digest: str
     status: Literal["captured", "declined"]
     reference: str
     reason: str | None = None
@@ -100,7 +104,11 @@ class SandboxGateway:
         reference = f"sandbox-{len(self._done) + 1:06d}"
         declined = behaviour == "decline" or request.token in self._declined
         answer = GatewayAnswer(
-            request.key, "declined" if declined else "captured", reference, "card declined" if declined else None
+            key=request.key,
+            receipt_digest=request.receipt_digest,
+            status="declined" if declined else "captured",
+            reference=reference,
+            reason="card declined" if declined else None,
         )
         self._done[request.key] = (request, answer)
         return answer

@@ -7,15 +7,25 @@ Whatever dies in between leaves UNKNOWN, and asking the gateway again by the sam
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from billing.errors import ChargeStateError, GatewayTimeout, KeyConflict
-from billing.gateway import CaptureRequest, Gateway, GatewayAnswer
+from billing.errors import ChargeStateError, GatewayRefused, GatewayTimeout, KeyConflict
+from billing.gateway import CaptureRequest, Gateway
 from billing.ledger import capture_posting
 from billing.pricebook import PriceBook
 from billing.receipt import make_receipt
 from billing.store import BillingStore, Books
 from billing.types import Charge, ChargeState, Receipt, ReceiptInput, charge_key
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What becomes of a charge."""
+
+    status: Literal["captured", "declined"]
+    reference: str | None
+    reason: str | None
 
 
 class BillingService:
@@ -72,24 +82,33 @@ class BillingService:
             answer = self._gateway.find(charge.key)
         except GatewayTimeout:
             return charge
-        return self._send(charge, at_ns) if answer is None else self._settle(charge, answer, at_ns)
+        if answer is None:
+            return self._send(charge, at_ns)
+        if answer.receipt_digest != charge.receipt_digest:
+            return self._settle(
+                charge, _Outcome("declined", None, "the gateway knows this key for another receipt"), at_ns
+            )
+        return self._settle(charge, _Outcome(answer.status, answer.reference, answer.reason), at_ns)
 
     def _send(self, charge: Charge, at_ns: int) -> Charge:
+        """Ask the gateway. A request that it does not take moved no money: the charge is declined."""
         request = CaptureRequest(charge.key, charge.receipt_digest, charge.token, charge.amount)
         try:
             answer = self._gateway.capture(request)
         except GatewayTimeout:
             return charge
-        return self._settle(charge, answer, at_ns)
+        except (GatewayRefused, KeyConflict) as refusal:
+            return self._settle(charge, _Outcome("declined", None, str(refusal)), at_ns)
+        return self._settle(charge, _Outcome(answer.status, answer.reference, answer.reason), at_ns)
 
-    def _settle(self, charge: Charge, answer: GatewayAnswer, at_ns: int) -> Charge:
+    def _settle(self, charge: Charge, outcome: _Outcome, at_ns: int) -> Charge:
         """Write the gateway's answer and what it moves in the ledger, together and once."""
         settled = replace(
             charge,
-            state=ChargeState(answer.status),
+            state=ChargeState(outcome.status),
             settled_at_ns=at_ns,
-            gateway_reference=answer.reference,
-            decline_reason=answer.reason,
+            gateway_reference=outcome.reference,
+            decline_reason=outcome.reason,
         )
         with self._store.transaction() as books:
             if books.settle(settled) and settled.state is ChargeState.CAPTURED:

@@ -178,6 +178,27 @@ def test_same_visit_with_another_cart_is_refused(store: BillingStore) -> None:
     assert len(service.charges("visit-1")) == 1
 
 
+def test_gateway_that_knows_the_key_for_another_receipt_is_not_believed(store: BillingStore) -> None:
+    gateway = SandboxGateway()
+    gateway.capture(CaptureRequest("visit-1:1", "another store's receipt", "card-9", Money(5, "EUR")))
+    service = BillingService(price_book(), store, gateway)
+    charge = service.finalise(final_cart(cola=1))
+    assert charge.state is ChargeState.DECLINED
+    assert "another receipt" in (charge.decline_reason or "")
+    assert service.balances() == {}
+    assert service.charge_again("visit-1", "card-1", 2_000).state is ChargeState.CAPTURED
+
+
+def test_unknown_charge_is_not_settled_by_another_receipts_answer(store: BillingStore) -> None:
+    gateway = SandboxGateway(script=["timeout"])
+    service = BillingService(price_book(), store, gateway)
+    service.finalise(final_cart(cola=1))
+    gateway.capture(CaptureRequest("visit-1:1", "another store's receipt", "card-9", Money(5, "EUR")))
+    (charge,) = service.resolve_unknown(2_000)
+    assert (charge.state, charge.gateway_reference) == (ChargeState.DECLINED, None)
+    assert service.balances() == {}
+
+
 def test_product_without_price_leaves_nothing_behind(store: BillingStore) -> None:
     service = BillingService(price_book(), store, SandboxGateway())
     with pytest.raises(PriceError, match="ghost"):
