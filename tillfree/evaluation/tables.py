@@ -8,47 +8,58 @@ from rich.table import Table
 
 from tillfree.evaluation.scores import RecordingScore, document, named, total
 
-# heading, the key or keys of the evaluation document that stand under it
-RECEIPT_COLUMNS = (
-    ("receipt F1", ("receipt_f1",)),
-    ("perfect", ("perfect_receipts",)),
-    ("receipts", ("receipts",)),
-    ("over / under, minor units", ("overcharge_minor", "undercharge_minor")),
-    ("reviewed", ("review_share",)),
-    ("wrong unreviewed", ("unreviewed_error",)),
-    ("s to receipt p50 / p95", ("seconds_to_receipt_median", "seconds_to_receipt_p95")),
-)
-VISION_COLUMNS = (
-    ("picks P / R", ("pick_precision", "pick_recall")),
-    ("put-backs P / R", ("put_back_precision", "put_back_recall")),
-    ("who", ("attribution_accuracy",)),
-    ("what", ("sku_accuracy",)),
-    ("s off", ("interaction_time_error_s",)),
-    ("floor HOTA / IDF1 / switches", ("floor_hota", "floor_idf1", "floor_identity_switches")),
-    ("box HOTA / IDF1", ("box_hota", "box_idf1")),
-)
+# title: headings, each with the key of the evaluation document that stands under it. Short, so that
+# a terminal of 80 columns shows them whole.
+TABLES = {
+    "Receipts": {
+        "F1": "receipt_f1",
+        "perfect": "perfect_receipts",
+        "of": "receipts",
+        "over": "overcharge_minor",
+        "under": "undercharge_minor",
+        "review": "review_share",
+        "s p50": "seconds_to_receipt_median",
+        "s p95": "seconds_to_receipt_p95",
+    },
+    "Picks and put-backs (precision, recall, whose, what, seconds off)": {
+        "pick P": "pick_precision",
+        "pick R": "pick_recall",
+        "back P": "put_back_precision",
+        "back R": "put_back_recall",
+        "who": "attribution_accuracy",
+        "what": "sku_accuracy",
+        "s off": "interaction_time_error_s",
+    },
+    "Tracks (on the floor, and boxes of all cameras)": {
+        "floor HOTA": "floor_hota",
+        "IDF1": "floor_idf1",
+        "switches": "floor_identity_switches",
+        "box HOTA": "box_hota",
+        "IDF1 ": "box_idf1",
+        "switches ": "box_identity_switches",
+    },
+}
 
 
-def evaluation_tables(scores: Sequence[RecordingScore]) -> tuple[Table, Table]:
-    """Return the table of receipts and the table of what vision saw, with a total where there are several."""
+def evaluation_tables(scores: Sequence[RecordingScore]) -> tuple[Table, ...]:
+    """Return the tables of ``scores``, with a total where there are several."""
     rows = {name: document(part) for name, part in named(scores).items()}
     if len(scores) > 1:
         rows["total"] = document(total(scores))
-    return _table("Receipts", RECEIPT_COLUMNS, rows), _table("Interactions and tracks", VISION_COLUMNS, rows)
+    return tuple(_table(title, columns, rows) for title, columns in TABLES.items())
 
 
-def _table(
-    title: str, columns: Sequence[tuple[str, tuple[str, ...]]], rows: Mapping[str, Mapping[str, object]]
-) -> Table:
+def _table(title: str, columns: Mapping[str, str], rows: Mapping[str, Mapping[str, object]]) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("recording", overflow="fold")
-    for heading, _ in columns:
-        table.add_column(heading, justify="right")
+    for heading in columns:
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, values in rows.items():
-        if name == "total":
+        is_total = name == "total"
+        if is_total:
             table.add_section()
-        cells = [" / ".join(in_words(values[key]) for key in keys) for _, keys in columns]
-        table.add_row(name, *cells, style="bold" if name == "total" else None)
+        cells = [in_words(values[key]) for key in columns.values()]
+        table.add_row(name, *cells, style="bold" if is_total else None)
     return table
 
 
