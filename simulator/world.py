@@ -19,6 +19,8 @@ F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 
+Colour = Sequence[float] | F64
+
 MAX_LAMPS = 6
 GLOWS = 1.0
 """Gloss value that marks a surface as shining by itself."""
@@ -52,7 +54,7 @@ class _Pile:
         self,
         corners: F64,
         layer: int,
-        colour: Sequence[float],
+        colour: Colour,
         gloss: float = 0.1,
         uv: F64 | None = None,
         faces: NDArray[np.int64] | None = None,
@@ -71,9 +73,7 @@ class _Pile:
         self.faces.append((np.array([[0, 1, 2], [0, 2, 3]]) if faces is None else faces) + self.count)
         self.count += rows
 
-    def box(
-        self, origin: F64, axes: F64, size: Sequence[float], layer: int, colour: Sequence[float], gloss: float
-    ) -> None:
+    def box(self, origin: F64, axes: F64, size: Sequence[float], layer: int, colour: Colour, gloss: float) -> None:
         """Add a box: ``origin`` a corner, ``axes`` (3, 3) unit rows along ``size``, right-handed."""
         x, y, z = (axis * length for axis, length in zip(axes, size, strict=True))
         far = origin + x + y + z
@@ -136,14 +136,13 @@ def _tint(rng: np.random.Generator, low: float, high: float, spread: float) -> F
     return np.clip(rng.uniform(low, high) + rng.normal(0, spread, 3), 0.05, 1.0)
 
 
-def _polygon(
-    pile: _Pile, area: Sequence[Point2], height: float, layer: int, colour: Sequence[float], gloss: float
-) -> None:
+def _polygon(pile: _Pile, area: Sequence[Point2], height: float, layer: int, colour: Colour, gloss: float) -> None:
     """Add a flat polygon on the floor or ceiling, cut into triangles."""
     pieces = shapely.constrained_delaunay_triangles(shapely.Polygon(area))
     for piece in shapely.get_parts(pieces):
         corners = np.array(piece.exterior.coords)[:3]
-        if np.cross(corners[1] - corners[0], corners[2] - corners[0]) < 0:
+        (ax, ay), (bx, by) = corners[1] - corners[0], corners[2] - corners[0]
+        if ax * by < ay * bx:
             corners = corners[::-1]
         points = np.column_stack([corners, np.full(3, height)])
         pile.add(points, layer, colour, gloss, uv=corners * 2.0, faces=np.array([[0, 1, 2]]))
