@@ -10,10 +10,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import yaml
-from pydantic import Field
 
 from recordings.errors import RecordingError, wrong
 from recordings.model import GateScan, RecordedCamera, Recording
@@ -39,7 +38,7 @@ class GateScans(Strict):
     """gate_scans.yaml: every pass or card shown at a gate, in any order."""
 
     version: Literal[1]
-    scans: Annotated[tuple[GateScan, ...], Field(default=())]
+    scans: tuple[GateScan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

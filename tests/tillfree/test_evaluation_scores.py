@@ -6,17 +6,21 @@ import dataclasses
 import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from recordings.errors import RecordingError
 from recordings.files import LoadedRecording, LoadedTruth
-from recordings.model import RecordedCamera, Recording, TrueInteraction, TrueLine, TrueVisit, Truth
+from recordings.model import GateScan, RecordedCamera, Recording, TrueInteraction, TrueLine, TrueVisit, Truth
 from recordings.tables import BoxTable, FloorTable
 from store_layout.model import Camera, Gate, Gondola, Product, Shelf, Slot, Store, TaxClass
+from tillfree.evaluation.interactions import TimedInteraction, match_interactions
 from tillfree.evaluation.outcome import (
     FloorRows,
     PredictedInteraction,
@@ -25,7 +29,7 @@ from tillfree.evaluation.outcome import (
     RunOutcome,
     TrackRows,
 )
-from tillfree.evaluation.scores import document, evaluation_document, score, total
+from tillfree.evaluation.scores import check_scans, document, evaluation_document, score, total
 
 START = dt.datetime(2026, 1, 5, 9, 0, tzinfo=dt.UTC)
 SKUS = ("tea", "jam", "oil", "rye")
@@ -102,6 +106,10 @@ def done(kind: str, shelf: str, from_s: float, to_s: float, sku: str | None, who
     return TrueInteraction.model_validate(
         {"kind": kind, "shelf": shelf, "from_s": from_s, "to_s": to_s, "sku": sku, "visit": who}
     )
+
+
+def on_slot(slot: str) -> TrueInteraction:
+    return done("pick", "g1/s1", 1, 2, None, None).model_copy(update={"slot": slot})
 
 
 def saw(kind: str, shelf: str, from_s: float, to_s: float, sku: str | None, who: str | None) -> PredictedInteraction:
@@ -291,11 +299,20 @@ def test_the_document_names_every_recording_and_is_json() -> None:
         ({"visits": (visit("a", 1, gin=1),)}, r"visits\[0\]\.receipt\[0\]\.sku: there is no product 'gin'"),
         ({"interactions": (done("pick", "g9/s1", 1, 2, None, None),)}, r"interactions\[0\]\.shelf"),
         ({"interactions": (done("pick", "g1/s1", 1, 2, "gin", None),)}, r"interactions\[0\]\.sku"),
+        ({"interactions": (on_slot("g1/s2/tea"),)}, r"interactions\[0\]\.slot: there is no slot 'g1/s2/tea'"),
     ],
 )
 def test_a_truth_that_does_not_fit_the_store(parts: dict[str, object], words: str) -> None:
     with pytest.raises(RecordingError, match=words):
         score(outcome(), LOADED, truth(**parts))
+
+
+def test_a_true_visit_needs_its_gate_scan() -> None:
+    loaded = dataclasses.replace(LOADED, scans=(GateScan(gate="door", at_s=1.4, token="card-a"),))
+    check_scans(loaded, truth(visits=(visit("a", 1),)))
+    for wrong in (visit("a", 2), visit("b", 1.4)):
+        with pytest.raises(RecordingError, match=r"visits\[1\]: there is no gate scan of"):
+            check_scans(loaded, truth(visits=(visit("a", 1), wrong.model_copy(update={"id": "c"}))))
 
 
 receipts = st.dictionaries(st.sampled_from(SKUS), st.integers(1, 4))
@@ -383,3 +400,26 @@ def test_pooled_f1_lies_between_the_recordings(
         assert isinstance(pooled, float)
         assert min(f1s) - 1e-6 <= pooled <= max(f1s) + 1e-6
     assert document(total(list(reversed(parts))))["receipt_f1"] == pooled
+
+
+moments = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20), st.sampled_from(("g1/s1", "g1/s2"))), max_size=9)
+
+
+@given(moments, moments)
+@settings(max_examples=80, deadline=None)
+def test_no_matching_of_interactions_is_larger(true: list[Any], seen: list[Any]) -> None:
+    a, b = (
+        [TimedInteraction("pick", shelf, at * 10**8, (at + length) * 10**8) for at, length, shelf in events]
+        for events in (true, seen)
+    )
+    pairs = match_interactions(a, b)
+    assert len({i for i, _ in pairs}) == len({j for _, j in pairs}) == len(pairs)
+    fits = [
+        [x.shelf_id == y.shelf_id and max(x.from_ns, y.from_ns) - min(x.to_ns, y.to_ns) < 10**9 for y in b] for x in a
+    ]
+    assert all(fits[i][j] for i, j in pairs)
+    if a and b:
+        best = maximum_bipartite_matching(csr_matrix(np.array(fits, dtype=bool)))
+        assert len(pairs) == int((best >= 0).sum())
+    else:
+        assert pairs == ()

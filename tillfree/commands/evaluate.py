@@ -16,7 +16,7 @@ from recordings.files import LoadedRecording, LoadedTruth, load_recording, load_
 from tillfree.errors import NotAsExpected
 from tillfree.evaluation.expected import differences, load_expected
 from tillfree.evaluation.outcome import RunOutcome
-from tillfree.evaluation.scores import RecordingScore, check_truth, document, evaluation_document, score
+from tillfree.evaluation.scores import RecordingScore, check_scans, check_truth, document, evaluation_document, score
 from tillfree.evaluation.tables import evaluation_tables
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def _load(place: Path) -> tuple[LoadedRecording, LoadedTruth]:
         mend = "write one (docs/recordings.md), or use 'tillfree replay'"
         raise wrong(loaded.base_dir, None, "has no truth/truth.json to score against", mend)
     check_truth(loaded, truth)
+    check_scans(loaded, truth)
     return loaded, truth
 
 

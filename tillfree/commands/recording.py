@@ -18,7 +18,7 @@ from recordings.files import LoadedRecording, LoadedTruth, load_recording, load_
 from recordings.model import RecordedCamera, Recording
 from store_layout.files import load_store
 from store_layout.model import Store
-from tillfree.evaluation.scores import check_truth
+from tillfree.evaluation.scores import check_scans, check_truth
 from tillfree.sources.video import NS_PER_S, CameraSource, camera_sources, frames, probe
 
 recording_app = typer.Typer(
@@ -83,6 +83,7 @@ def check(
     truth = load_truth(loaded.base_dir)
     if truth is not None:
         check_truth(loaded, truth)
+        check_scans(loaded, truth)
     console.print(_camera_table(loaded, whole))
     console.print(_summary(loaded, truth))
 

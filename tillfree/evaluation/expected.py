@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -42,7 +42,7 @@ class Expected(Strict):
 
     version: Literal[1]
     receipts: tuple[ExpectedReceipt, ...] = ()
-    scores: Annotated[dict[str, Bound], Field(default_factory=dict)]
+    scores: dict[str, Bound] = Field(default_factory=dict)
 
 
 def load_expected(base_dir: Path) -> Expected | None:

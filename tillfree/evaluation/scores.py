@@ -17,13 +17,15 @@ from recordings.errors import wrong
 from recordings.files import LoadedRecording, LoadedTruth
 from recordings.model import Recording, Truth, seconds_to_ns
 from recordings.truth import TRUTH_FILE, TRUTH_FOLDER
+from store_layout.model import Store
 from tillfree.evaluation.interactions import InteractionCounts, KindCounts, count_interactions
 from tillfree.evaluation.outcome import PredictedVisit, RunOutcome
-from tillfree.evaluation.receipts import ReceiptCounts, count_receipts, match_visits
+from tillfree.evaluation.receipts import SAME_SCAN_NS, ReceiptCounts, count_receipts, match_visits
 from tillfree.evaluation.tracking import TrackingScore, combine, score_boxes, score_floor
 
 Value = float | int | str | None
 DECIMALS = 6
+NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +95,47 @@ def total(scores: Sequence[RecordingScore], name: str = "total") -> RecordingSco
     )
 
 
+def check_scans(loaded: LoadedRecording, true: LoadedTruth) -> None:
+    """Raise RecordingError where a true visit names a gate scan that the recording does not have.
+
+    No run could ever open such a visit; in a truth written by hand it is a slip of the pen.
+    """
+    file = loaded.base_dir / TRUTH_FOLDER / TRUTH_FILE
+    for i, visit in enumerate(true.truth.visits):
+        near = (
+            abs(scan.at_s - visit.scanned_at_s) * NS_PER_S <= SAME_SCAN_NS
+            for scan in loaded.scans
+            if scan.token == visit.token
+        )
+        if not any(near):
+            problem = f"there is no gate scan of '{visit.token}' at {visit.scanned_at_s:g} s"
+            raise wrong(file, f"visits[{i}]", problem, "mend token or scanned_at_s, or add the scan")
+
+
 def check_truth(loaded: LoadedRecording, true: LoadedTruth) -> None:
-    """Raise RecordingError where the truth names a product, shelf or camera that the layout does not have."""
+    """Raise RecordingError where the truth names a product, shelf, slot or camera that the layout does not have."""
     file = loaded.base_dir / TRUTH_FOLDER / TRUTH_FILE
     skus = {product.sku for product in loaded.store.products}
-    shelves = {f"{gondola.id}/{shelf.id}" for gondola in loaded.store.gondolas for shelf in gondola.shelves}
+    shelves, slots = _places(loaded.store)
     for i, visit in enumerate(true.truth.visits):
         for j, line in enumerate(visit.receipt):
             _require(file, f"visits[{i}].receipt[{j}].sku", line.sku, skus, "product")
     for i, done in enumerate(true.truth.interactions):
         _require(file, f"interactions[{i}].shelf", done.shelf, shelves, "shelf")
+        if done.slot is not None:
+            in_shelf = {slot for slot in slots if slot.startswith(f"{done.shelf}/")}
+            _require(file, f"interactions[{i}].slot", done.slot, in_shelf, "slot")
         if done.sku is not None:
             _require(file, f"interactions[{i}].sku", done.sku, skus, "product")
     for folder, tables in (("boxes", true.boxes), ("keypoints", true.keypoints)):
         for camera_id in tables:
             _require(file.parent / folder, None, camera_id, set(loaded.paths), "camera")
+
+
+def _places(store: Store) -> tuple[set[str], set[str]]:
+    """Return the ids of all shelves and of all slots."""
+    boards = [(f"{gondola.id}/{shelf.id}", shelf) for gondola in store.gondolas for shelf in gondola.shelves]
+    return {name for name, _ in boards}, {f"{name}/{slot.id}" for name, shelf in boards for slot in shelf.slots}
 
 
 def _require(file: Path, where: str | None, name: str, known: set[str], what: str) -> None:
@@ -247,8 +275,8 @@ def _rounded_all(cameras: Mapping[str, Mapping[str, Value]]) -> dict[str, dict[s
 
 
 def named(scores: Sequence[RecordingScore]) -> dict[str, RecordingScore]:
-    """Return ``scores`` by name; a name that comes again gets ``#2``, ``#3``."""
-    seen: dict[str, int] = {}
+    """Return ``scores`` by name; a name that comes again, or is "total", gets ``#2``, ``#3``."""
+    seen = {"total": 1}
     result = {}
     for part in scores:
         seen[part.name] = seen.get(part.name, 0) + 1
