@@ -31,7 +31,7 @@ def address(tmp_path: Path) -> Iterator[str]:
     served.mkdir()
     (served / "film.mp4").write_bytes(FILM)
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served))) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/film.mp4"
         server.shutdown()
