@@ -178,6 +178,10 @@ class StoreGeometry:
             blocked |= _crosses(np.asarray(eye_m, np.float64), points, corner, side_a, side_b)
         return blocked
 
+    def screen_corners(self) -> tuple[F64, ...]:
+        """Return the corners (4, 3) of every flat thing that hides what is behind it."""
+        return tuple(np.stack([c, c + a, c + a + b, c + b]) for c, a, b in self._screens)
+
 
 def _index(indices: dict[str, int], key: str, what: str) -> int:
     if key not in indices:
