@@ -30,12 +30,12 @@ VERTEX_STEP_M = 1e-4
 """Vertices are stored as int16 in this step: +-3.2 m at a tenth of a millimetre."""
 
 FACE_SHARE = {
-    "head": 0.16,
+    "head": 0.30,
     "hands": 0.30,
     "forearms": 0.5,
     "shins": 0.25,
-    "shoes": 0.14,
-    "hair": 0.7,
+    "shoes": 0.30,
+    "hair": 1.0,
     "hair-long": 1.0,
     "shirt-long": 0.40,
     "shirt-short": 0.40,
@@ -242,9 +242,10 @@ def _shoe_shape(floor_m: Callable[[F64], float]) -> Callable[[F64, I64], F64]:
     def shape(vertices_m: F64, faces: I64) -> F64:
         sole = floor_m(vertices_m) - 0.012
         out = vertices_m + normals(vertices_m, faces) * 0.009
-        for _ in range(6):
-            out = smooth(out, faces, 0.5)
-        out = out + normals(out, faces) * 0.008
+        # Smoothing melts the toes into one; the push outwards gives back what it took.
+        for _ in range(16):
+            out = smooth(out, faces, 0.6)
+        out = out + normals(out, faces) * 0.013
         out[:, 2] = np.maximum(out[:, 2], sole)
         return out
 
@@ -279,8 +280,8 @@ def skin_parts(cutter: Cutter) -> dict[str, Part]:
 def cloth_parts(cutter: Cutter) -> dict[str, Part]:
     """Cut shirts and trousers out of the tight helper mesh and the body's feet."""
     z, arm, waist = cutter.mean[:, 2], cutter.arm, cutter.waist_m
-    loose = np.where(arm, 0.009, 0.012 + 0.014 * np.clip((waist + 0.15 - z) / 0.3, 0, 1))
-    torso = (z > waist - 0.14) & (z < cutter.neck_m + 0.035)
+    loose = np.where(arm, 0.009, 0.011 + 0.009 * np.clip((waist + 0.15 - z) / 0.3, 0, 1))
+    torso = (z > waist - 0.10) & (z < cutter.neck_m + 0.035)
     wide = np.where(z < cutter.knee_m, 0.013, 0.007)
     below = (z < waist + 0.03) & ~arm
     ankle = float(cutter.source.mean_head_m("foot.L")[2]) + 0.035

@@ -147,6 +147,15 @@ class StoreRenderer:
         people = self._people(kept, state, rows, depth_m)
         return RenderedFrame(camera_id, state.at_s, image, persons[rows], people)
 
+    def item_corners_m(self, item: ItemState) -> F64:
+        """(8, 3) corners of the box around a standing item, such as to see where it lies in a picture."""
+        model = stand_matrix(item)
+        return np.asarray(self._shape(item).corners_m @ model[:3, :3].T + model[:3, 3])
+
+    def body_extent_m(self, person: int) -> F64:
+        """(N, 3) points around the person as last rendered."""
+        return self._bodies[person].bounds_m()
+
     def close(self) -> None:
         """Give the graphics card's memory back."""
         if self._owns_graphics:

@@ -272,7 +272,7 @@ class _Poser:
         """Hips sway and bob with the gait, sink with crouching and move back with leaning."""
         pose, amplitude = self.pose, self.pose.step_amplitude
         bend = math.radians(MAX_LEAN_DEG) * pose.lean
-        bob = (-0.018 - 0.022 * math.cos(2 * pose.gait_phase_rad)) * amplitude - 0.02
+        bob = (-0.026 - 0.022 * math.cos(2 * pose.gait_phase_rad)) * amplitude - 0.006
         sink = self.leg_m("L") * MAX_CROUCH_SHARE * pose.crouch
         back = 0.16 * math.sin(0.5 * bend) + 0.08 * pose.crouch
         root = np.array([*pose.position_m, self.skeleton.head_m("root")[2] + (bob - 0.05 * bend) * self.size - sink])
