@@ -169,7 +169,7 @@ class _Replay:
         self._notices: list[str] = []
         self._billing = self._open_billing()
         self._run = StoreRun(
-            FloorStage(self._geometry, settings.vision, loaded.layout_path.parent),
+            FloorStage(self._geometry, settings.vision),
             Checkout(settings.checkout, loaded.store),
             self._billing,
             self._open_log(),

@@ -68,14 +68,14 @@ class FloorStage:
     ``late_count`` and dropped. Those of one instant, at most one a camera, are taken together.
     """
 
-    def __init__(self, geometry: StoreGeometry, settings: VisionSettings) -> None:
+    def __init__(self, geometry: StoreGeometry, settings: VisionSettings, references: object = None) -> None:
         fps = max(camera.fps for camera in geometry.store.cameras)
         self._window_ns = round(settings.pipeline.instant_share_of_frame * 1e9 / fps)
         self._trackers: dict[str, Tracker] = {
             camera.id: make_tracker(settings.tracking, camera.fps) for camera in geometry.store.cameras
         }
         self._fusion = PeopleFusion(geometry, settings.people)
-        self._interactions = InteractionFinder(geometry, settings.shelves)
+        self._interactions = InteractionFinder(geometry, settings.shelves, references)
         self._waiting: list[Observation] = []
         self._last_order = (-1, "", -1)
         self.late_count = 0

@@ -34,18 +34,26 @@ def hide_heads(image: U8, detections: Detections, score_min: float = 0.2) -> U8:
 def head_box_px(detections: Detections, row: int) -> tuple[int, int, int, int]:
     """Return left, top, right, bottom of a person's head in pixels, not yet cut at the picture's edges."""
     left, top, right, bottom = detections.boxes_xyxy_px[row].astype(np.float64).tolist()
-    side = max(_HEAD_SHARE * (bottom - top), 0.35 * (right - left))
-    centre = np.array([(left + right) / 2, top + side / 2])
-    if detections.keypoints_px is not None:
-        face = detections.keypoints_px[row, :_FACE_KEYPOINTS]
-        seen = face[face[:, 2] >= _SEEN, :2]
-        if len(seen):
-            centre = seen.mean(axis=0).astype(np.float64)
+    side = _HEAD_SHARE * (bottom - top)
+    centre = None if detections.keypoints_px is None else _skeleton_head(detections.keypoints_px[row], side)
+    if centre is None:  # without a skeleton the head may be anywhere along the top of a wide box
+        side = max(side, 0.35 * (right - left))
+        centre = np.array([(left + right) / 2, top + side / 2])
     return _square(centre, side)
 
 
+def _skeleton_head(keypoints_px: NDArray[np.float32], side: float) -> NDArray[np.float64] | None:
+    """Return the middle of the face, or of what stands on the shoulders where the face is turned away."""
+    for first, last, up_px in ((0, _FACE_KEYPOINTS, 0.0), (_FACE_KEYPOINTS, _FACE_KEYPOINTS + 2, 0.8 * side)):
+        points = keypoints_px[first:last]
+        seen = points[points[:, 2] >= _SEEN, :2]
+        if len(seen):
+            return seen.mean(axis=0).astype(np.float64) - np.array([0.0, up_px])
+    return None
+
+
 def _square(centre: NDArray[np.float64], side: float) -> tuple[int, int, int, int]:
-    half = 0.6 * side
+    half = 0.75 * side
     return int(centre[0] - half), int(centre[1] - half), int(centre[0] + half) + 1, int(centre[1] + half) + 1
 
 
