@@ -5,6 +5,7 @@ Needs EGL; Mesa's llvmpipe (Debian: libegl1 libgl1-mesa-dri) renders on the proc
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,15 @@ def _moderngl() -> Any:
             "the renderer needs moderngl and pillow", mend="pip install 'tillfree[simulator]'"
         ) from error
     return moderngl
+
+
+def _load_triton_first() -> None:
+    """Load triton's library, where one is installed, before Mesa loads its own LLVM.
+
+    In the other order PyTorch crashes the process when it is imported later (both bring LLVM).
+    """
+    if importlib.util.find_spec("triton") is not None:
+        importlib.import_module("triton._C.libtriton")
 
 
 def matrix_bytes(matrix: F64) -> bytes:
@@ -68,6 +78,7 @@ class Graphics:
 
     def __init__(self) -> None:
         moderngl = _moderngl()
+        _load_triton_first()
         try:
             self.context = moderngl.create_standalone_context(backend="egl")
         except Exception as error:  # glcontext raises bare Exception for every way EGL fails
