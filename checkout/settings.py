@@ -48,10 +48,11 @@ class ReviewPolicy(Strict):
     """When an operator is asked, and what happens when nobody answers."""
 
     accept_probability_min: Probability = Field(
-        default=0.6, description="0..1; person x product x change; at 0.5 a coin would do, so a little above"
+        default=0.6,
+        description="0..1; person x product x change; at 0.5 a coin would do, so a little above; chosen, not measured",
     )
     ignore_probability_max: Probability = Field(
-        default=0.05, description="0..1; below this even asking is noise: nine in ten such are shadows"
+        default=0.05, description="0..1; one chance in twenty is not worth an operator's time; chosen, not measured"
     )
     candidate_probability_min: Probability = Field(
         default=0.1, description="0..1; a visit at least this likely waits for the answer with its receipt"
@@ -83,7 +84,8 @@ class CheckoutPolicy(Strict):
         description="0..1; a returned product must look at least this much like one that the visit holds",
     )
     final_delay_s: Annotated[float, Field(ge=0, le=3600)] = Field(
-        default=3.0, description="s of stream time from exit to final receipt: interactions become known up to 3 s late"
+        default=3.0,
+        description="s of stream time from exit to final receipt, so that interactions told late still join",
     )
     vanished_delay_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         default=15.0,

@@ -224,15 +224,16 @@ class UnitKeeper:
     def _movable(
         self, mine: list[tuple[EntryKey, int]], source: str | None, target: str, sku: str
     ) -> list[tuple[EntryKey, int]]:
-        """Drop latest returns, then latest takes, until neither cart would fall below zero."""
+        """Drop latest returns and takes until neither cart would fall below zero."""
         takes, returns = [m for m in mine if m[1] > 0], [m for m in mine if m[1] < 0]
-        while returns and self._holds(target, sku) + sum(n for _k, n in takes + returns) < 0:
-            returns.pop()
-        while takes and self._holds(source, sku) - sum(n for _k, n in takes + returns) < 0:
-            takes.pop()
-        if self._holds(target, sku) + sum(n for _k, n in takes + returns) < 0:
-            returns = []
-        return takes + returns
+        while True:
+            net = sum(quantity for _key, quantity in takes + returns)
+            if returns and self._holds(target, sku) + net < 0:
+                returns.pop()
+            elif takes and self._holds(source, sku) - net < 0:
+                takes.pop()
+            else:
+                return takes + returns
 
     def _cart(self, event: Interaction, kind: CartEventKind, visit_id: str | None, answer: Answer, delta: int) -> None:
         key = (visit_id, answer.who.person_id, answer.sku or "", event.interaction_id)
