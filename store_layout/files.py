@@ -118,7 +118,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
-            if key.value in seen and isinstance(key, yaml.ScalarNode):
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key.value!r} is given twice", key.start_mark
                 )
@@ -128,8 +128,8 @@ class _Loader(yaml.SafeLoader):
 
 def _parse(text: str, path: str | Path, error: type[InputError]) -> tuple[yaml.Node | None, object]:
     """Return the file's YAML node tree, for line numbers, and its data."""
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         data = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as wrong:
@@ -138,8 +138,6 @@ def _parse(text: str, path: str | Path, error: type[InputError]) -> tuple[yaml.N
         raise error(wrong.problem or "is not YAML", file=file, mend="correct the YAML at this line") from wrong
     except yaml.YAMLError as wrong:
         raise error(f"is not YAML ({str(wrong).splitlines()[0]})", file=path, mend="save it as YAML text") from wrong
-    finally:
-        loader.dispose()
     if not isinstance(data, dict):
         raise error("holds no keys", file=path, mend="write keys and values, such as 'version: 1'")
     return node, data

@@ -95,7 +95,8 @@ def _corner(text: str, index: int, geometry: StoreGeometry) -> F64:
     if name not in corners or corner not in CORNERS:
         mend = f"write 'gondola/shelf/slot top_left' with one of {', '.join(CORNERS)}"
         raise LayoutError(f"{text!r} names no corner of a slot or shelf", field=f"points[{index}].corner", mend=mend)
-    return corners[name][CORNERS.index(corner)]
+    place: F64 = corners[name][CORNERS.index(corner)]
+    return place
 
 
 def fit_camera(
@@ -208,7 +209,7 @@ def _poses(rays: F64, world_m: F64) -> Iterator[tuple[F64, F64]]:
         if found:
             for rotation, shift in zip(rotations, shifts, strict=True):
                 if np.isfinite(rotation).all() and np.isfinite(shift).all():
-                    yield rotation, shift
+                    yield np.asarray(rotation, np.float64), np.asarray(shift, np.float64)
 
 
 def _cost(lens: _Lens, start: F64, pixels: F64, world_m: F64, settings: FitSettings) -> float:

@@ -60,7 +60,10 @@ class Slot(Strict):
 
 
 class Shelf(Strict):
-    """One board. ``height_m`` is its top surface; ``clearance_m`` the free height above it."""
+    """One board. ``height_m`` is its top surface; ``clearance_m`` the free height above it.
+
+    A board with a ``depth_m`` less than its gondola's keeps to the back.
+    """
 
     id: Identifier
     height_m: Annotated[float, Field(ge=0)]
@@ -88,7 +91,7 @@ class Gondola(Strict):
 class Camera(Strict):
     """A pinhole camera with OpenCV's distortion (k1, k2, p1, p2, k3).
 
-    Its direction is either ``look_at_m``, a point that the picture's middle shows, or
+    Its direction is either ``look_at_m``, a point on the optical axis, or
     ``yaw_deg`` and ``pitch_deg`` of the optical axis (pitch below the horizon is negative).
     ``roll_deg`` turns the picture about that axis, positive when the camera leans to its right.
     """

@@ -54,8 +54,8 @@ def draw_over(image: U8, geometry: StoreGeometry, camera: CameraModel) -> U8:
         draw_line(picture, camera, start, end, GRID, 1)
     for place in geometry.slots:
         _draw_loop(picture, camera, place.front_corners_m, SLOTS, 1)
-    for place in geometry.shelves:
-        draw_line(picture, camera, place.front_corners_m[3], place.front_corners_m[2], EDGES, 1)
+    for shelf in geometry.shelves:
+        draw_line(picture, camera, shelf.front_corners_m[3], shelf.front_corners_m[2], EDGES, 1)
     for gondola in geometry.store.gondolas:
         base = np.column_stack([gondola_footprint(gondola), np.zeros(4)])
         top = base + np.array([0.0, 0.0, gondola.height_m])
