@@ -262,9 +262,9 @@ def _draw_gates(axes: Axes, geometry: StoreGeometry) -> None:
         style = {"entry": "-|>", "exit": "<|-", "both": "<|-|>"}[gate.kind]
         arrow = {"arrowstyle": style, "color": colour, "lw": 2.0, "mutation_scale": 16, "shrinkA": 0, "shrinkB": 0}
         axes.annotate("", middle + inwards * 0.36, middle - inwards * 0.36, arrowprops=arrow, zorder=8)
-        place = gate.line_m[0] + way * 0.08 + inwards * 0.17
+        place = middle - inwards * 0.55
         words = {"entry": "entry", "exit": "exit", "both": "entry and exit"}[gate.kind]
-        _label(axes, float(place[0]), float(place[1]), f"{gate.gate_id} ({words})", colour, 8.5, ha="left")
+        _label(axes, float(place[0]), float(place[1]), f"{gate.gate_id} ({words})", colour, 8.5)
 
 
 def _draw_camera(axes: Axes, geometry: StoreGeometry, camera: CameraModel, colour: str) -> None:
