@@ -43,7 +43,7 @@ RECEIPTS_FILE = "receipts.json"
 class ReplayOptions:
     """What a replay is asked for. ``tape`` drives it from a tape instead of the video.
 
-    ``heads`` leaves heads recognisable in the pictures that are kept; without it they are hidden.
+    ``limit_s`` ends the replay that many seconds after the recording's start. ``heads`` leaves heads recognisable in the pictures that are kept; without it they are hidden.
     """
 
     weights: Path | None = None
@@ -53,6 +53,7 @@ class ReplayOptions:
     video: bool = False
     report: bool = False
     heads: bool = False
+    limit_s: float | None = None
 
 
 class ReplayListener(Protocol):
@@ -235,7 +236,7 @@ class _Replay:
 
     def _taped(self, detector: Detector) -> Iterator[tuple[Frame | None, Observation]]:
         stage = PixelStage(detector, self._geometry, self._settings.vision)
-        pairs = stage.run(open_recording(self._loaded))
+        pairs = stage.run(open_recording(self._loaded, self._options.limit_s))
         if self._out is None or not self._options.keep_tape:
             yield from pairs
             return

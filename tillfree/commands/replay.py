@@ -27,6 +27,9 @@ def replay(
     video: Annotated[bool, typer.Option(help="Write the annotated video.")] = True,
     report: Annotated[bool, typer.Option(help="Write the report as a web page.")] = True,
     heads: Annotated[bool, typer.Option("--heads", help="Leave heads recognisable in video and report.")] = False,
+    limit_s: Annotated[
+        float | None, typer.Option("--seconds", min=0.1, help="Stop this many seconds after the recording's start.")
+    ] = None,
 ) -> None:
     """Replay a recording: events, receipts and charges, and a video and a report to look at.
 
@@ -34,7 +37,7 @@ def replay(
     A run that was broken off leaves what it had; the same command does it again.
     """
     console = Console()
-    options = ReplayOptions(weights, settings, tape, keep_tape, video, report, heads)
+    options = ReplayOptions(weights, settings, tape, keep_tape, video, report, heads, limit_s)
     with ReplayScreen(console) as screen:
         result = run_replay(recording, out=out, options=options, listener=screen)
     show_receipts(console, result)
