@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,22 +108,39 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert not (run / "receipts.json").exists()
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param("weights.pt", marks=pytest.mark.ultralytics), "weights.onnx", "weights_openvino_model"]
-)
-def test_unreadable_weights(
-    tiny_recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+def test_an_openvino_model_that_cannot_be_read(
+    tiny_recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    weights = tmp_path / name
-    if name.endswith("_model"):
-        weights.mkdir()
-        (weights / "weights.xml").write_text("<net broken", encoding="utf-8")
-        (weights / "weights.bin").write_bytes(b"\x00" * 16)
-    else:
-        weights.write_bytes(b"these are no weights")
+    weights = tmp_path / "weights_openvino_model"
+    weights.mkdir()
+    (weights / "weights.xml").write_text("<net broken", encoding="utf-8")
+    (weights / "weights.bin").write_bytes(b"\x00" * 16)
+    (weights / "metadata.yaml").write_text("task: pose\nimgsz: [384, 640]\nnames: {0: person}\n", encoding="utf-8")
     given = ["replay", str(tiny_recording), "-o", str(tmp_path / "run"), "--weights", str(weights)]
     assert main(given) == 2
     assert str(weights) in complaint(capsys)
+
+
+def test_weights_that_are_not_there(tiny_recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["replay", str(tiny_recording), "-o", str(tmp_path / "run"), "--weights", str(tmp_path / "none.pt")]
+    assert main(given) == 2
+    assert "none.pt" in complaint(capsys)
+
+
+@pytest.mark.ultralytics
+@pytest.mark.parametrize("name", ["weights.pt", pytest.param("weights.onnx", marks=pytest.mark.slow)])
+def test_weights_that_ultralytics_cannot_read(tiny_recording: Path, tmp_path: Path, repo_dir: Path, name: str) -> None:
+    pytest.importorskip("ultralytics", reason="needs: pip install 'tillfree[ultralytics]'")
+    weights = tmp_path / name
+    weights.write_bytes(b"these are no weights")
+    # a process of its own: ultralytics keeps the output streams that it finds when it is imported
+    given = ["replay", str(tiny_recording), "-o", str(tmp_path / "run"), "--weights", str(weights)]
+    command = [sys.executable, "-m", "tillfree", *given]
+    done = subprocess.run(command, cwd=repo_dir, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1, done.stderr
+    assert str(weights) in lines[0]
 
 
 def test_the_recording_is_sound_before_it_is_spoilt(tiny_recording: Path) -> None:
