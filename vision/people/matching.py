@@ -1,0 +1,69 @@
+"""Which sighting of a camera is which person, one to one: place first, looks and the camera's own track second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from vision.people.person import Person, cosine
+from vision.people.settings import PeopleSettings
+from vision.people.sightings import Sighting
+from vision.types import F64
+
+NEVER = 1e6
+
+
+def matched(
+    people: Sequence[Person], sightings: Sequence[Sighting], settings: PeopleSettings
+) -> list[tuple[Person, Sighting]]:
+    """Return the pairs of least total cost among ``people`` and one camera's ``sightings``.
+
+    As many pairs as can be are made; pairs outside the gate never. Costs are rounded, so that
+    the last bit of a floating-point number decides nothing.
+    """
+    if not people or not sightings:
+        return []
+    holders = _holders(people)
+    costs = np.array([[_cost(person, sighting, holders, settings) for sighting in sightings] for person in people])
+    costs = np.round(costs, 6)
+    rows, columns = linear_sum_assignment(costs)
+    return [
+        (people[row], sightings[column])
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
+        if costs[row, column] < NEVER / 2
+    ]
+
+
+def _holders(people: Sequence[Person]) -> dict[tuple[str, int], int]:
+    return {(camera, track): person.key for person in people for camera, track in person.links.items()}
+
+
+def _cost(person: Person, sighting: Sighting, holders: dict[tuple[str, int], int], settings: PeopleSettings) -> float:
+    x, y = sighting.place_m
+    away2 = (x - person.state.x) ** 2 + (y - person.state.y) ** 2
+    linked = person.links.get(sighting.camera_id) == sighting.track_id
+    farthest = settings.farthest_match_m * (1.5 if linked else 1.0)
+    place = person.state.distance2(x, y, sighting.covariance_m2)
+    if away2 > farthest * farthest or place > settings.gate_chi2 * (2.0 if linked else 1.0):
+        return NEVER
+    alike = cosine(person.look, sighting.look)
+    looks = 0.0 if alike is None or not sighting.clear else settings.appearance_weight * (1.0 - alike)
+    held_by = holders.get((sighting.camera_id, sighting.track_id))
+    link = -settings.link_bonus if linked else settings.link_bonus if held_by is not None else 0.0
+    return place + looks + link
+
+
+def same_newcomer(person: Person, sighting: Sighting, settings: PeopleSettings) -> bool:
+    """Return whether a sighting that nobody explains can be a newcomer that another camera sees at this instant."""
+    if any(other.camera_id == sighting.camera_id for other in person.now):
+        return False
+    x, y = sighting.place_m
+    near = (x - person.state.x) ** 2 + (y - person.state.y) ** 2 <= settings.farthest_match_m**2
+    return near and person.state.distance2(x, y, sighting.covariance_m2) <= settings.gate_chi2
+
+
+def least_cost_swap(kept: F64, swapped: F64) -> bool:
+    """Return whether exchanging two rows costs less than keeping them."""
+    return round(float(swapped.sum()), 9) < round(float(kept.sum()), 9)
