@@ -193,11 +193,14 @@ class PathsFold:
 
     def __init__(self) -> None:
         self._floor: list[tuple[int, int, float, float]] = []
+        self._instants: list[int] = []
         self._tracks: dict[str, list[tuple[int, int, float, float, float, float]]] = {}
 
     def apply(self, instant: Instant) -> None:
         """Fold in one instant. People count only while a camera sees them, as truth counts them."""
         people = instant.people
+        if instant.tracks:
+            self._instants.append(instant.captured_at_ns)
         for row, person in enumerate(people.person_ids.tolist()):
             if people.cameras[row]:
                 x_m, y_m = people.floor_m[row].tolist()
@@ -212,7 +215,7 @@ class PathsFold:
         """Return the floor paths."""
         times = np.array([row[:2] for row in self._floor], np.int64).reshape(-1, 2)
         places = np.array([row[2:] for row in self._floor], np.float64).reshape(-1, 2)
-        return FloorRows(times[:, 0], times[:, 1], places)
+        return FloorRows(times[:, 0], times[:, 1], places, np.unique(np.array(self._instants, np.int64)))
 
     def track_rows(self) -> dict[str, TrackRows]:
         """Return each camera's tracks."""

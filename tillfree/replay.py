@@ -179,8 +179,9 @@ class _Replay:
         self._pictures = self._open_pictures()
 
     def run(self) -> ReplayResult:
+        expected_frames = estimate_frames(self._loaded)  # looks at every video: what is wrong with one comes out first
         observations = self._from_tape() if self._options.tape else self._from_video()
-        self._listener.started(estimate_frames(self._loaded), self._notices)
+        self._listener.started(expected_frames, self._notices)
         frame_count = 0
         waiting: deque[Frame] = deque()
         for frame, observation in observations:
@@ -260,7 +261,15 @@ class _Replay:
                 )
         if self._pictures is None:
             return ((None, observation) for observation in read_tape(tape))
-        return zip(open_recording(self._loaded), read_tape(tape), strict=True)
+        return self._paired(tape)
+
+    def _paired(self, tape: Path) -> Iterator[tuple[Frame | None, Observation]]:
+        # the tape may be of a replay that was told to stop early, so it may be the shorter one
+        for observation, frame in zip(read_tape(tape), open_recording(self._loaded), strict=False):
+            found = observation.detections
+            if (found.camera_id, found.frame_index) != (frame.camera_id, frame.index):
+                raise TapeError("does not follow the video frame by frame", file=tape, mend="replay from the video")
+            yield frame, observation
 
     def _show(self, instant: Instant, waiting: deque[Frame]) -> None:
         if self._pictures is None:

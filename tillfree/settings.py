@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from checkout.settings import CheckoutPolicy
-from recordings.reading import parse_model, read_yaml
+from recordings.errors import RecordingError
+from store_layout.files import read_model
 from store_layout.model import Strict
 from vision.settings import VisionSettings
 
@@ -23,4 +24,4 @@ def load_settings(path: Path | None) -> RunSettings:
     Raises:
         RecordingError: the file is missing, is no YAML, or has a key or value that is not allowed.
     """
-    return RunSettings() if path is None else parse_model(path, read_yaml(path), RunSettings)
+    return RunSettings() if path is None else read_model(path, RunSettings, RecordingError)

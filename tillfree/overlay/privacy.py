@@ -48,7 +48,8 @@ def _skeleton_head(keypoints_px: NDArray[np.float32], side: float) -> NDArray[np
         points = keypoints_px[first:last]
         seen = points[points[:, 2] >= _SEEN, :2]
         if len(seen):
-            return seen.mean(axis=0).astype(np.float64) - np.array([0.0, up_px])
+            middle: NDArray[np.float64] = seen.mean(axis=0).astype(np.float64) - np.array([0.0, up_px])
+            return middle
     return None
 
 
