@@ -15,7 +15,7 @@ from vision.people.hands import HandRay, hands_of, in_rows
 from vision.people.identity import Identities
 from vision.people.person import Person, cosine
 from vision.people.settings import PeopleSettings
-from vision.people.sightings import Sighting, sightings_of
+from vision.people.sightings import FloorView, Sighting, sightings_of
 from vision.types import GateCrossing, People, PersonRejoined, PersonVanished, Tracks
 
 NS_PER_S = 1_000_000_000
@@ -33,6 +33,7 @@ class PeopleFusion:
         self._geometry = geometry
         self._settings = settings
         self._floor = prep(geometry.floor)
+        self._views = {camera_id: FloorView(geometry, camera_id) for camera_id in geometry.cameras}
         self._people: list[Person] = []
         self._identities = Identities(settings)
         self._last_ns: int | None = None
@@ -47,7 +48,8 @@ class PeopleFusion:
         self._predict(captured_at_ns)
         unexplained: list[Sighting] = []
         for each in by_camera:
-            unexplained += self._match(captured_at_ns, sightings_of(each, self._geometry, self._settings.sighting))
+            view = self._views[each.detections.camera_id]
+            unexplained += self._match(captured_at_ns, sightings_of(each, view, self._settings.sighting))
         self._found(captured_at_ns, unexplained)
         self._correct()
         self._confirm(captured_at_ns)

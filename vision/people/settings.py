@@ -26,6 +26,12 @@ class SightingSettings(Strict):
     ankle_confidence: float = Field(
         default=0.5, ge=0, le=1, description="ankles from here on are trusted above the box's bottom"
     )
+    toe_m: float = Field(
+        default=0.10,
+        ge=0,
+        le=0.4,
+        description="a box ends at the foot that is nearest to the camera, this far before the body's middle (m)",
+    )
     pixel_std_heights: float = Field(
         default=0.02, gt=0, le=0.3, description="standard deviation of a box's edge, in box heights"
     )

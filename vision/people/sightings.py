@@ -16,6 +16,8 @@ Bool = NDArray[np.bool_]
 
 ANKLES = [15, 16]
 """Rows of COCO's 17 keypoints."""
+CELL_M = 0.1
+SHIN_HEIGHT_M = 0.25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +38,29 @@ class Sighting:
     clear: bool
 
 
-def sightings_of(tracks: Tracks, geometry: StoreGeometry, settings: SightingSettings) -> list[Sighting]:
+class FloorView:
+    """One camera's view of the floor: its model, and where shelves and walls hide a person's shins from it.
+
+    What is hidden is looked up on a grid of ``CELL_M``, since asking the geometry costs milliseconds.
+    """
+
+    def __init__(self, geometry: StoreGeometry, camera_id: str) -> None:
+        self.camera = geometry.cameras[camera_id]
+        low_x, low_y, high_x, high_y = geometry.floor.bounds
+        self._low = (float(low_x), float(low_y))
+        self._shape = tuple(int((high - low) / CELL_M) + 1 for low, high in ((low_x, high_x), (low_y, high_y)))
+        x, y = (low + CELL_M * (np.arange(n) + 0.5) for low, n in zip(self._low, self._shape, strict=True))
+        grid = np.stack([*np.meshgrid(x, y, indexing="ij"), np.full(self._shape, SHIN_HEIGHT_M)], axis=2)
+        self._hidden = geometry.hidden(self.camera.position_m, grid.reshape(-1, 3)).reshape(self._shape)
+
+    def hides_shins_at(self, place_m: tuple[float, float]) -> bool:
+        """Return whether a wall or shelf hides the shins of somebody at ``place_m``; False off the floor."""
+        cell = [int((value - low) // CELL_M) for value, low in zip(place_m, self._low, strict=True)]
+        inside = all(0 <= index < n for index, n in zip(cell, self._shape, strict=True))
+        return inside and bool(self._hidden[cell[0], cell[1]])
+
+
+def sightings_of(tracks: Tracks, view: FloorView, settings: SightingSettings) -> list[Sighting]:
     """Return what ``tracks`` say about the floor, in row order; rows that say nothing are left out.
 
     Feet give the place where they are seen. Where the picture cuts them off, somebody nearer
@@ -45,12 +69,11 @@ def sightings_of(tracks: Tracks, geometry: StoreGeometry, settings: SightingSett
     found = tracks.detections
     if len(tracks) == 0:
         return []
-    camera = geometry.cameras[found.camera_id]
     boxes = found.boxes_xyxy_px.astype(np.float64)
     feet, feet_std = _foot_pixels(found.keypoints_px, boxes, settings)
     foot_height = np.where(feet_std[:, 2] > 0, settings.ankle_height_m, 0.0)
     head = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 1]], axis=1)
-    places = _Places(camera, settings, feet, feet_std, foot_height, head, boxes)
+    places = _Places(view.camera, settings, feet, feet_std, foot_height, head, boxes)
     hidden = _hidden_by_others(boxes, settings.overlap_hides)
     crowding = _covered_share(boxes)
     looks = found.appearance
@@ -58,7 +81,7 @@ def sightings_of(tracks: Tracks, geometry: StoreGeometry, settings: SightingSett
     for row in range(len(tracks)):
         if float(found.scores[row]) < settings.minimum_score:
             continue
-        place = _chosen_place(places, row, bool(hidden[row]), geometry, settings)
+        place = _chosen_place(places, row, bool(hidden[row]), view, settings)
         if place is not None:
             look = None if looks is None else looks[row].astype(np.float64)
             where, covariance = place
@@ -100,7 +123,9 @@ class _Places:
         self.camera = camera
         self.origin = origin
         self.rays = rays
-        self.foot = _at_height(origin, rays[:3], foot_height_m)
+        self.by_ankles: Bool = np.asarray(feet_std[:, 2] > 0)
+        foot = _at_height(origin, rays[:3], foot_height_m)
+        self.foot = foot + np.where(self.by_ankles, 0.0, settings.toe_m)[:, None] * _away(origin, foot[0])
         tall = np.full(n, settings.body_height_m)
         self.head = _at_height(origin, rays[3:], tall)
         self.head_taller = _at_height(origin, rays[3:4], tall + settings.body_height_std_m)[0]
@@ -108,7 +133,6 @@ class _Places:
         self.bottom_cut: Bool = np.asarray(boxes[:, 3] >= camera.height_px - edge)
         self.side_cut: Bool = (boxes[:, 0] <= edge) | (boxes[:, 2] >= camera.width_px - edge)
         self.top_cut: Bool = np.asarray(boxes[:, 1] <= edge)
-        self.by_ankles: Bool = np.asarray(feet_std[:, 2] > 0)
 
     def head_height_above_foot(self, row: int) -> float:
         """Return how high the head is if the feet are where they seem to be (m)."""
@@ -126,6 +150,14 @@ def _at_height(origin: F64, rays: F64, height_m: F64) -> F64:
     drop = (height_m[None, :] - origin[2]) / np.where(np.abs(rays[:, :, 2]) > 1e-9, rays[:, :, 2], np.nan)
     places: F64 = origin[:2] + rays[:, :, :2] * np.where(drop > 0, drop, np.nan)[:, :, None]
     return places
+
+
+def _away(origin: F64, places: F64) -> F64:
+    """Return the unit directions (N, 2) on the floor that lead away from the camera; 0 right below it."""
+    away = places - origin[:2]
+    length = np.sqrt(away[:, 0] ** 2 + away[:, 1] ** 2)[:, None]
+    directions: F64 = np.where(length > 0.05, away / np.maximum(length, 0.05), 0.0)
+    return directions
 
 
 def _foot_pixels(keypoints: np.ndarray | None, boxes: F64, settings: SightingSettings) -> tuple[F64, F64]:
@@ -146,7 +178,7 @@ def _foot_pixels(keypoints: np.ndarray | None, boxes: F64, settings: SightingSet
 
 
 def _chosen_place(
-    places: _Places, row: int, hidden: bool, geometry: StoreGeometry, settings: SightingSettings
+    places: _Places, row: int, hidden: bool, view: FloorView, settings: SightingSettings
 ) -> tuple[tuple[float, float], Sym2] | None:
     """Return the place on the floor and its covariance from feet, head or both; None where neither tells."""
     foot = None if places.bottom_cut[row] and not places.by_ankles[row] else _by_foot(places, row, settings)
@@ -156,7 +188,7 @@ def _chosen_place(
     )
     usual = abs(tall - settings.body_height_m) <= 3.5 * settings.body_height_std_m
     if foot is not None and head is not None and not usual:
-        head = None if _feet_are_seen(places, row, tall, hidden, head[0], geometry, settings) else head
+        head = None if _feet_are_seen(places, row, tall, hidden, head[0], view, settings) else head
         foot = None if head is not None else foot
     if foot is not None and head is not None:
         return _blended(foot, head)
@@ -169,7 +201,7 @@ def _feet_are_seen(
     tall: float,
     hidden: bool,
     head_place: tuple[float, float],
-    geometry: StoreGeometry,
+    view: FloorView,
     settings: SightingSettings,
 ) -> bool:
     """Return whether a box of an unusual height still ends at the feet.
@@ -181,8 +213,7 @@ def _feet_are_seen(
         return True
     if hidden or not settings.crouched_height_m <= tall <= settings.body_height_m + 0.45:
         return False
-    shin = np.array([[head_place[0], head_place[1], 0.25]])
-    return not bool(geometry.hidden(places.origin, shin)[0])
+    return not view.hides_shins_at(head_place)
 
 
 Estimate = tuple[tuple[float, float], Sym2]

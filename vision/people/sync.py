@@ -13,10 +13,9 @@ from itertools import combinations
 import numpy as np
 from pydantic import Field
 
-from store_layout.geometry import StoreGeometry
 from store_layout.model import Strict
 from vision.people.settings import SightingSettings
-from vision.people.sightings import sightings_of
+from vision.people.sightings import FloorView, sightings_of
 from vision.types import F64, Tracks
 
 NS_PER_S = 1_000_000_000
@@ -59,12 +58,12 @@ class Walk:
     places_m: F64
 
 
-def walks_of(frames: Sequence[Tracks], geometry: StoreGeometry, settings: SightingSettings) -> list[Walk]:
+def walks_of(frames: Sequence[Tracks], view: FloorView, settings: SightingSettings) -> list[Walk]:
     """Return the walks of one camera's tracks on the floor, those of at least three places."""
     rows: dict[int, list[tuple[float, float, float]]] = {}
     for tracks in frames:
         at_s = tracks.detections.captured_at_ns / NS_PER_S
-        for sighting in sightings_of(tracks, geometry, settings):
+        for sighting in sightings_of(tracks, view, settings):
             if max(sighting.covariance_m2[0], sighting.covariance_m2[2]) > VAGUE_M * VAGUE_M:
                 continue
             rows.setdefault(sighting.track_id, []).append((at_s, *sighting.place_m))
