@@ -1,0 +1,124 @@
+"""Hands at shelves: when which person's hand was where along which shelf."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from store_layout.geometry import ShelfPlace, SlotPlace, StoreGeometry
+from vision.shelves.settings import ReachSettings
+from vision.types import F64, People
+
+NS_PER_S = 1_000_000_000
+_KEPT_NS = 120 * NS_PER_S
+
+
+@dataclass(slots=True)
+class Reach:
+    """One hand's stay at one shelf. ``points`` are (at_ns, along_m, inwards_m, up_m, confidence)."""
+
+    person_id: int
+    shelf: int
+    points: list[tuple[int, float, float, float, float]] = field(default_factory=list)
+    told: bool = False
+
+    @property
+    def opened_ns(self) -> int:
+        """When the hand came."""
+        return self.points[0][0]
+
+    @property
+    def closed_ns(self) -> int:
+        """When it was last there."""
+        return self.points[-1][0]
+
+    @property
+    def deepest_m(self) -> float:
+        """How far behind the shelf's front plane the hand came."""
+        return max(point[2] for point in self.points)
+
+
+class Reaches:
+    """Remembers the last two minutes of hands at shelves, and of bodies in front of them."""
+
+    def __init__(self, geometry: StoreGeometry, settings: ReachSettings) -> None:
+        self._shelves, self._settings = geometry.shelves, settings
+        self._open: dict[tuple[int, int, int], Reach] = {}
+        self.closed: deque[Reach] = deque()
+        self._bodies: deque[tuple[int, int, F64]] = deque()
+
+    def take(self, people: People) -> list[Reach]:
+        """Take one instant; return the reaches that ended."""
+        at_ns = people.captured_at_ns
+        for row, person in enumerate(people.person_ids.tolist()):
+            self._bodies.append((at_ns, person, people.floor_m[row].copy()))
+            for hand in range(2):
+                confidence = float(people.hands_confidence[row, hand])
+                if confidence >= self._settings.confidence_min and np.isfinite(people.hands_m[row, hand]).all():
+                    self._touch(at_ns, person, hand, people.hands_m[row, hand], confidence)
+        while self._bodies and self._bodies[0][0] < at_ns - _KEPT_NS:
+            self._bodies.popleft()
+        while self.closed and self.closed[0].closed_ns < at_ns - _KEPT_NS:
+            self.closed.popleft()
+        return self._end(at_ns - round(self._settings.gap_s * NS_PER_S))
+
+    def finish(self) -> list[Reach]:
+        """End all reaches."""
+        return self._end(2**62)
+
+    def _touch(self, at_ns: int, person: int, hand: int, place_m: F64, confidence: float) -> None:
+        for index, shelf in enumerate(self._shelves):
+            along, inwards, up = shelf.to_shelf(place_m[None])[0].tolist()
+            if _near(shelf, along, inwards, up, self._settings.margin_m):
+                reach = self._open.setdefault((person, hand, index), Reach(person, index))
+                reach.points.append((at_ns, along, inwards, up, confidence))
+
+    def _end(self, before_ns: int) -> list[Reach]:
+        ended = [key for key in sorted(self._open) if self._open[key].closed_ns < before_ns]
+        found = [self._open.pop(key) for key in ended]
+        kept = [each for each in found if each.closed_ns - each.opened_ns >= round(self._settings.dwell_s * NS_PER_S)]
+        self.closed.extend(kept)
+        return kept
+
+    def weights(self, slot: SlotPlace, shelf: int, begin_ns: int, end_ns: int) -> dict[int, tuple[float, int, int]]:
+        """Return for each person a weight for having been at ``slot`` in the time, and when their hand was there."""
+        s = self._settings
+        found: dict[int, tuple[float, int, int]] = {}
+        slack = round(s.slack_s * NS_PER_S)
+        for reach in (*self.closed, *self._open.values()):
+            if reach.closed_ns < begin_ns - slack or reach.opened_ns > end_ns + slack:
+                continue
+            best = max(
+                _closeness(slot, self._shelves[reach.shelf], reach.shelf == shelf, point, s) for point in reach.points
+            )
+            if best > found.get(reach.person_id, (0.0, 0, 0))[0]:
+                found[reach.person_id] = (best, reach.opened_ns, reach.closed_ns)
+        for at_ns, person, floor_m in self._bodies:
+            if begin_ns - slack <= at_ns <= end_ns + slack:
+                away = max(float(np.hypot(*(floor_m - slot.centre_m[:2]))) - s.arm_m, 0.0)
+                near = s.body_weight * float(np.exp(-0.5 * (away / s.body_spread_m) ** 2))
+                if near > found.get(person, (0.0, 0, 0))[0]:
+                    found[person] = (near, at_ns, at_ns)
+        return found
+
+
+def _near(shelf: ShelfPlace, along: float, inwards: float, up: float, margin_m: float) -> bool:
+    beside = -margin_m <= along <= shelf.width_m + margin_m
+    return (
+        beside and -margin_m <= inwards <= shelf.depth_m + margin_m and -margin_m <= up <= shelf.clearance_m + margin_m
+    )
+
+
+def _closeness(
+    slot: SlotPlace, shelf: ShelfPlace, same: bool, point: tuple[int, float, float, float, float], s: ReachSettings
+) -> float:
+    _, along, inwards, up, confidence = point
+    if not same:
+        return 0.0
+    beside = max(slot.from_m - along, along - slot.to_m, 0.0)
+    above = max(-up, up - shelf.clearance_m, 0.0)
+    before = max(-inwards, 0.0)
+    away = beside**2 + above**2 + before**2
+    return confidence * float(np.exp(-0.5 * away / s.spread_m**2))
