@@ -29,6 +29,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail a run in which something was skipped, where the environment promises that everything is installed."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = reporter.stats.get("skipped", []) if reporter else []
-    if skipped and exitstatus == 0 and os.environ.get("TILLFREE_ALLOW_NO_SKIP"):
-        reporter.write_line(f"{len(skipped)} skipped, and TILLFREE_ALLOW_NO_SKIP is set", red=True)
+    if skipped and exitstatus == 0 and os.environ.get("TILLFREE_NO_SKIPS"):
+        reporter.write_line(f"{len(skipped)} skipped, and TILLFREE_NO_SKIPS is set", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
