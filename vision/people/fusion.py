@@ -125,7 +125,7 @@ class PeopleFusion:
         for person in [p for p in self._people if not p.confirmed and p.now]:
             if at_ns - person.born_ns < s.founding_s * NS_PER_S or person.sightings < s.founding_sightings:
                 continue
-            if not self._floor.covers(Point(person.place_m)):
+            if not self._floor.covers(Point(person.place_m)) or self._may_be_known(person, at_ns):
                 continue
             lost = self._lost_one(person, at_ns)
             if lost is not None:
@@ -134,6 +134,19 @@ class PeopleFusion:
             person.person_id = self._next_id
             self._next_id += 1
             person.gate_sides = [gates.UNKNOWN] * len(self._geometry.gates)
+
+    def _may_be_known(self, newcomer: Person, at_ns: int) -> bool:
+        """Return whether a newcomer can be somebody whom only other cameras see; it is given time to be folded."""
+        s = self._settings
+        if at_ns - newcomer.born_ns >= (s.founding_s + 2 * s.rejoin_after_s) * NS_PER_S:
+            return False
+        return any(
+            person.confirmed
+            and person.now
+            and person.distance_m(newcomer) < s.apart_m
+            and not set(person.cameras) & set(newcomer.cameras)
+            for person in self._people
+        )
 
     def _lost_one(self, newcomer: Person, at_ns: int) -> Person | None:
         """Return the lost person that a newcomer must be: within walking distance, and not of another look."""
