@@ -136,11 +136,15 @@ class Graphics:
     def depth_texture(self, size_px: tuple[int, int], *, compare: bool = False) -> Any:
         """Make a depth texture, for look-ups of depth or (``compare``) of shadow."""
         texture = self.context.depth_texture(size_px)
+        self.set_compare(texture, compare)
+        texture.repeat_x = texture.repeat_y = False
+        return texture
+
+    def set_compare(self, texture: Any, compare: bool) -> None:
+        """Make look-ups of a depth texture return shadow (``compare``) or depth."""
         texture.compare_func = "<=" if compare else ""
         kind = self.gl.LINEAR if compare else self.gl.NEAREST
         texture.filter = (kind, kind)
-        texture.repeat_x = texture.repeat_y = False
-        return texture
 
     def plane(self, size_px: tuple[int, int], components: int) -> tuple[Any, Any]:
         """Make a picture of 8-bit components and the target that fills it."""

@@ -22,7 +22,7 @@ from simulator.frames import RenderedFrame, VisiblePerson, box_of
 from simulator.graphics import GeometryBuffer, Graphics, Rect, set_uniforms
 from simulator.packaging import Packaging
 from simulator.settings import RenderSettings
-from simulator.skeleton import BodyLibrary, held_item_frame, load_bodies
+from simulator.skeleton import BodyLibrary, PosedBody, held_item_frame, load_bodies
 from simulator.state import ItemState, LightState, SceneState
 from simulator.surfaces import SURFACES, draw_surfaces, draw_tags
 from simulator.views import FAR_M, NEAR_M, View
@@ -34,10 +34,14 @@ F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
 
 _TILE_COLUMNS = 3
-_MARGIN_PX = 6
-_SHADOW_REACH_M = 0.8
-"""How far beyond the feet a person's shadow on the floor is redrawn; beyond, it is too faint to miss."""
-_REFRESH_M = 0.10
+_MARGIN_PX = 14
+_FADE_PX = 12
+"""Over this band inside a redrawn rectangle shadows fade into the kept picture, so its edge is not seen."""
+_SHADOW_REACH_M = 0.6
+"""How far behind a person, seen from a lamp, shadows are redrawn; beyond, they differ by a few grey levels at most."""
+_CASTING = (0, 5, 6, 9, 10, 11, 12)
+"""The joints whose shadows bound a body's: nose, shoulders, wrists and hips."""
+_REFRESH_M = 0.25
 """How far around a product that came or went the shelf is redrawn: its shadow and its corner's darkness."""
 _JOINT_DEPTH_M = np.array(
     [0.04, 0.03, 0.03, 0.05, 0.05, *(0.14, 0.14, 0.09, 0.09, 0.08, 0.08), *(0.2, 0.2, 0.12, 0.12), 0.11, 0.11]
@@ -152,9 +156,12 @@ class StoreRenderer:
         model = stand_matrix(item)
         return np.asarray(self._shape(item).corners_m @ model[:3, :3].T + model[:3, 3])
 
-    def body_extent_m(self, person: int) -> F64:
-        """(N, 3) points around the person as last rendered."""
-        return self._bodies[person].bounds_m()
+    def posed(self, person: int) -> PosedBody:
+        """Return a person's joints and palms as last rendered; SimulatorError for who never was."""
+        posed = self._bodies[person].posed if person in self._bodies else None
+        if posed is None:
+            raise SimulatorError(f"person {person} was never rendered")
+        return posed
 
     def close(self) -> None:
         """Give the graphics card's memory back."""
@@ -190,6 +197,8 @@ class StoreRenderer:
         """Put products where they stand; mark what cameras must redraw. Return whether anything changed."""
         if items is self._items_seen:
             return False
+        for item in items:
+            self._shape(item)
         standing = {item.item_id: item for item in items if item.position_m is not None}
         old, self._standing, self._items_seen = self._standing, standing, items
         changed = [item for key, item in standing.items() if old.get(key) != item]
@@ -210,11 +219,12 @@ class StoreRenderer:
 
     def _take_held(self, state: SceneState, elapsed_s: float) -> None:
         held: dict[int, _Held] = {}
+        present = {pose.person for pose in state.bodies}
         for item in state.items:
             if item.held_by is None:
                 continue
             person, side = item.held_by
-            posed = self._bodies[person].posed if person in self._bodies else None
+            posed = self._bodies[person].posed if person in present else None
             if posed is None:
                 raise SimulatorError(f"item {item.item_id} is held by {person}, who is not there")
             shape = self._shape(item)
@@ -306,10 +316,13 @@ class StoreRenderer:
         relight = [whole] if kept.light != light else _disjoint(kept.dirty)
         if relight:
             canvas = self._canvas(kept.view.size_px)
+            # Without people's shadows: what is kept must hold when they have gone.
+            self._graphics.set_compare(self._still_shadows, True)
             for rect in relight:
                 self._restore(kept, canvas, rect)
-                self._shade(kept.view, canvas, rect, light)
+                self._shade(kept.view, canvas, rect, light, self._still_shadows)
                 _paste(kept.lit, canvas.lit[1], rect)
+            self._graphics.set_compare(self._still_shadows, False)
         kept.dirty, kept.light = [], light
 
     def _draw_still(self, kept: _Kept, rect: Rect) -> None:
@@ -328,7 +341,7 @@ class StoreRenderer:
         textures = {"from_albedo": still.albedo, "from_facing": still.facing, "from_depth": still.depth}
         self._graphics.run_depth_copy("restore", textures)
 
-    def _shade(self, view: View, canvas: _Canvas, rect: Rect, light: LightState) -> None:
+    def _shade(self, view: View, canvas: _Canvas, rect: Rect, light: LightState, shadows: Any) -> None:
         """Occlusion and light over one rectangle of the work buffer, into ``canvas.lit``."""
         graphics, work = self._graphics, canvas.work
         half = (rect[0] // 2, rect[1] // 2, (rect[2] + 3) // 2, (rect[3] + 3) // 2)
@@ -341,7 +354,7 @@ class StoreRenderer:
         graphics.run_screen("soften", {"shade": canvas.shade[0], "depth": work.depth}, step_uv=step)
         graphics.aim(canvas.lit[1], rect, depth_test=False)
         textures = {"albedo": work.albedo, "facing": work.facing, "depth": work.depth}
-        textures |= {"shade": canvas.soft[0], "shadows": self._shadows}
+        textures |= {"shade": canvas.soft[0], "shadows": shadows}
         graphics.run_screen("lighting", textures, **seen, **self._light_uniforms(light))
 
     def _light_uniforms(self, light: LightState) -> dict[str, Any]:
@@ -374,14 +387,14 @@ class StoreRenderer:
         for rect in self._moving_rects(view, state):
             self._restore(kept, canvas, rect)
             self._draw_moving(view, canvas, rect, state)
-            self._shade(view, canvas, rect, state.light)
+            self._shade(view, canvas, rect, state.light, self._shadows)
             source = canvas.lit[1]
             if self._smears(view, state):
                 self._graphics.aim(canvas.smeared[1], rect, depth_test=False)
                 textures = {"lit": canvas.lit[0], "velocity": canvas.work.velocity}
                 self._graphics.run_screen("smear", textures, size=(float(width), float(height)), reach=4.0)
                 source = canvas.smeared[1]
-            _paste(out, source, rect)
+            _paste(out, source, rect, fade=True)
             _paste_depth(depth, canvas.work, rect)
         return out, np.asarray(depth, np.float64)
 
@@ -412,24 +425,21 @@ class StoreRenderer:
         rects = [view.rect(self._body_extent_m(pose.person), _MARGIN_PX) for pose in state.bodies]
         for held in self._held.values():
             corners = held.shape.corners_m @ held.model[:3, :3].T + held.model[:3, 3]
-            rects.append(view.rect(corners, _MARGIN_PX * 2))
+            rects.append(view.rect(corners, _MARGIN_PX))
         return _disjoint([rect for rect in rects if rect is not None])
 
     def _body_extent_m(self, person: int) -> F64:
-        """(N, 3) points around a body and the near part of its shadows on the floor."""
+        """(N, 3) points around a body and the near part of its shadows on floor, walls and shelves."""
         body = self._bodies[person]
-        bounds = body.bounds_m()
         assert body.posed is not None
-        head = body.posed.joints_m[0]
-        points = [bounds]
-        for lamp in np.array(self._lamps):
-            away = head[:2] - lamp[:2]
-            length = head[2] / max(0.3, lamp[2] - head[2])
-            tip = away * length
-            far = float(np.linalg.norm(tip))
-            tip = tip * min(1.0, _SHADOW_REACH_M / (far + 1e-9))
-            points.append(np.array([[*(head[:2] + tip), 0.0]]))
-        return np.concatenate(points)
+        casting = body.posed.joints_m[list(_CASTING)]
+        lamps = np.array(self._lamps)
+        ray = casting[None] - lamps[:, None]
+        ray /= np.linalg.norm(ray, axis=2, keepdims=True) + 1e-9
+        to_floor = casting[None, :, 2] / np.maximum(-ray[..., 2], 1e-3)
+        length = np.minimum(to_floor, _SHADOW_REACH_M)
+        tips = casting[None] + ray * length[..., None]
+        return np.concatenate([body.bounds_m(), tips.reshape(-1, 3)])
 
     # --- truth
 
@@ -501,11 +511,31 @@ def _disjoint(rects: list[Rect]) -> list[Rect]:
     return out
 
 
-def _paste(image: U8, target: Any, rect: Rect) -> None:
-    """Copy a rectangle of a render target into an (h, w, 4) picture."""
+def _paste(image: U8, target: Any, rect: Rect, *, fade: bool = False) -> None:
+    """Copy a rectangle of a render target into an (h, w, 4) picture; ``fade`` blends its edges where nobody is."""
     x, y, width, height = rect
-    pixels = np.frombuffer(target.read(viewport=rect, components=4, alignment=1), np.uint8)
-    image[y : y + height, x : x + width] = pixels.reshape(height, width, 4)
+    pixels = np.frombuffer(target.read(viewport=rect, components=4, alignment=1), np.uint8).reshape(height, width, 4)
+    part = image[y : y + height, x : x + width]
+    if fade:
+        inner = (x > 0, y > 0, x + width < image.shape[1], y + height < image.shape[0])
+        share = _ramp(height, inner[1], inner[3])[:, None] * _ramp(width, inner[0], inner[2])[None]
+        share = np.where(pixels[..., 3] > 0, np.float32(1), share)[..., None]
+        blended = part[..., :3] + (pixels[..., :3].astype(np.float32) - part[..., :3]) * share
+        part[..., :3] = (blended + np.float32(0.5)).astype(np.uint8)
+        part[..., 3] = pixels[..., 3]
+    else:
+        part[:] = pixels
+
+
+def _ramp(length: int, first: bool, last: bool) -> NDArray[np.float32]:
+    """(length,) weights that rise from 0 at the first and fall to 0 at the last end, where asked to."""
+    steps = np.arange(length, dtype=np.float32)
+    out = np.ones(length, np.float32)
+    if first:
+        out = np.minimum(out, steps / _FADE_PX)
+    if last:
+        out = np.minimum(out, steps[::-1] / _FADE_PX)
+    return out
 
 
 def _paste_depth(depth: NDArray[np.float32], work: GeometryBuffer, rect: Rect) -> None:

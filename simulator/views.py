@@ -41,27 +41,21 @@ class View:
     @classmethod
     def of_camera(cls, camera: CameraModel, supersampling: float) -> View:
         """Set a camera up for rendering with ``supersampling`` rendered pixels per pixel."""
-        width, height = camera.width_px, camera.height_px
-        window = (0.0, 0.0, float(width), float(height))
+        window = (0.0, 0.0, float(camera.width_px), float(camera.height_px))
+        straight = _straight_pixels(camera) if np.any(camera.distortion) else None
+        if straight is not None:
+            window = _window(straight, (camera.width_px, camera.height_px))
+        extent = (window[2] - window[0], window[3] - window[1])
+        size = (round(extent[0] * supersampling), round(extent[1] * supersampling))
         bend = None
-        if np.any(camera.distortion):
-            straight = _straight_pixels(camera)
-            window = _window(straight, (width, height))
-        size = tuple(round((window[axis + 2] - window[axis]) * supersampling) for axis in (0, 1))
-        if np.any(camera.distortion):
-            bend = tuple(
-                np.asarray(
-                    (straight[..., axis] - window[axis]) * size[axis] / (window[axis + 2] - window[axis]) - 0.5,
-                    np.float32,
-                )
-                for axis in (0, 1)
-            )
+        if straight is not None:
+            # OpenCV counts from the middle of the first pixel.
+            across = (straight[..., 0] - window[0]) * (size[0] / extent[0]) - 0.5
+            down = (straight[..., 1] - window[1]) * (size[1] / extent[1]) - 0.5
+            bend = (np.asarray(across, np.float32), np.asarray(down, np.float32))
         clip = _clip(camera, window)
-        focal = (
-            float(camera.camera_matrix[0, 0]) / (window[2] - window[0]),
-            float(camera.camera_matrix[1, 1]) / (window[3] - window[1]),
-        )
-        return cls(camera, clip, np.linalg.inv(clip), (size[0], size[1]), focal, bend)
+        focal = (float(camera.camera_matrix[0, 0]) / extent[0], float(camera.camera_matrix[1, 1]) / extent[1])
+        return cls(camera, clip, np.asarray(np.linalg.inv(clip), np.float64), size, focal, bend)
 
     def project(self, points_m: F64) -> tuple[F64, F64]:
         """Return (N, 2) rendered pixels and (N,) depth in metres; pixels mean nothing at depth <= 0."""
