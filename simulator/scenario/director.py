@@ -146,6 +146,9 @@ class Director:
                 raise self._wrong(actor, message, "raise duration_s or do less")
 
     def _result(self) -> Play:
+        for actor in self.actors:
+            if actor.motion.places_m and not actor.motion.gone:
+                actor.stay(self.scenario.duration_s - actor.motion.end_s + TICK_S)
         light = stream(self.seed, "light")
         gain, warm = float(light.uniform(0.92, 1.06)), float(light.uniform(-0.02, 0.02))
         return Play(
@@ -267,6 +270,10 @@ class Director:
         if not self._go(actor, spot, None, stays=False):
             return False
         actor.motion.gone = True
+        for taken in actor.taken:
+            if taken.where is not None:
+                at_s = (actor.motion.end_tick - 1) * TICK_S
+                self.moves.append(ItemMove(at_s, ItemState(taken.item_id, taken.sku)))
         return True
 
     def _walk_to(self, actor: Actor, action: object) -> bool:

@@ -94,11 +94,11 @@ class Performance:
         self.motion = motion
         self.times_s: F64 = (motion.first_tick + np.arange(len(motion.places_m))) * TICK_S
         self.places_m: F64 = np.array(motion.places_m, np.float64).reshape(-1, 2)
-        steps = np.sqrt((np.diff(self.places_m, axis=0, prepend=self.places_m[:1]) ** 2).sum(axis=1))
+        steps: F64 = np.sqrt((np.diff(self.places_m, axis=0, prepend=self.places_m[:1]) ** 2).sum(axis=1))
         speed = _mean(steps / TICK_S, 5)
         self.amplitude: F64 = np.asarray(np.clip(speed, 0.0, 1.0))
         stride = motion.skeleton.stride_m * np.maximum(self.amplitude, 0.4)
-        self.phase: F64 = np.cumsum(2 * math.pi * steps / stride)
+        self.phase: F64 = np.asarray(np.cumsum(2 * math.pi * steps / stride))
         self.headings_deg: F64 = self._headings(speed)
 
     def _headings(self, speed: F64) -> F64:
