@@ -40,9 +40,6 @@ class Solid:
 
     def stand(self, stands: F32) -> None:
         """Set where copies stand, (K, 4)."""
-        for old in (self._draw, self._depth, self._stands):
-            if old is not None:
-                old.release()
         self._draw = self._depth = self._stands = None
         self.count = len(stands)
         if not self.count:

@@ -6,6 +6,8 @@ Needs EGL; Mesa's llvmpipe (Debian: libegl1 libgl1-mesa-dri) renders on the proc
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,11 +69,6 @@ class GeometryBuffer:
     depth: Any
     target: Any
 
-    def release(self) -> None:
-        """Give the textures back."""
-        for part in (self.target, self.albedo, self.facing, self.velocity, self.depth):
-            part.release()
-
 
 class Graphics:
     """One OpenGL context with the renderer's programs. Make one a process and give it to every renderer."""
@@ -85,7 +82,8 @@ class Graphics:
             raise NoDisplayError(
                 f"OpenGL cannot be started ({error})", mend="apt install libegl1 libgl1-mesa-dri"
             ) from error
-        self.context.gc_mode = "auto"
+        # What Python drops is deleted when this context is next current, never in another context.
+        self.context.gc_mode = "context_gc"
         self.gl = moderngl
         make = self.context.program
         self.skinning = make(vertex_shader=shaders.SKINNING, varyings=["place", "normal", "before"])
@@ -186,6 +184,13 @@ class Graphics:
         self.context.depth_func = "1"
         self.run_screen(name, textures, **uniforms)
         self.context.depth_func = "<="
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Make this the process's current context for a while, and delete what was dropped since."""
+        with self.context:
+            self.context.gc()
+            yield
 
     def close(self) -> None:
         """Give the context back."""

@@ -104,18 +104,8 @@ class StoreRenderer:
         self._owns_graphics = graphics is None
         self._graphics = graphics or Graphics()
         self._library = library or load_bodies()
-        tags = draw_tags(store.products)
-        self._cells = self._graphics.cells(np.concatenate([draw_surfaces(), tags, packaging.cells]))
-        first = len(SURFACES) + len(tags)
-        self._shapes = {
-            sku: Shape(self._graphics, packaging.meshes[sku], spec, first + index)
-            for index, (sku, spec) in enumerate(packaging.specs.items())
-        }
-        self._room = Solid(self._graphics, build_world(geometry, self.settings))
-        self._room.stand(np.zeros((1, 4), np.float32))
-        self._lamps = lamps(store, self.settings)
-        self._lamp_clips = np.stack([lamp_matrix(lamp) for lamp in self._lamps])
-        self._make_shadow_maps()
+        with self._graphics.current():
+            self._build(packaging)
         self._looks: dict[int, BodyLook] = {}
         self._bodies: dict[int, Body] = {}
         self.set_looks(looks)
@@ -126,21 +116,39 @@ class StoreRenderer:
         self._state: SceneState | None = None
         self._held: dict[int, _Held] = {}
 
+    def _build(self, packaging: Packaging) -> None:
+        """Upload pictures, shapes and the room, and make the lamps' shadow maps."""
+        tags = draw_tags(self.store.products)
+        self._cells = self._graphics.cells(np.concatenate([draw_surfaces(), tags, packaging.cells]))
+        first = len(SURFACES) + len(tags)
+        self._shapes = {
+            sku: Shape(self._graphics, packaging.meshes[sku], spec, first + index)
+            for index, (sku, spec) in enumerate(packaging.specs.items())
+        }
+        self._room = Solid(self._graphics, build_world(self.geometry, self.settings))
+        self._room.stand(np.zeros((1, 4), np.float32))
+        self._lamps = lamps(self.store, self.settings)
+        self._lamp_clips = np.stack([lamp_matrix(lamp) for lamp in self._lamps])
+        self._make_shadow_maps()
+
     # --- what a caller uses
 
     def set_looks(self, looks: Mapping[int, BodyLook]) -> None:
         """Dress the people anew; the store stays as it is."""
-        for person, look in looks.items():
-            if self._looks.get(person) != look:
-                self._bodies[person] = Body(self._graphics, self._library, look)
+        with self._graphics.current():
+            for person, look in looks.items():
+                if self._looks.get(person) != look:
+                    self._bodies[person] = Body(self._graphics, self._library, look)
         self._looks = dict(looks)
 
     def render(self, state: SceneState, camera_id: str, noise_rng: np.random.Generator | None = None) -> RenderedFrame:
         """Return what ``camera_id`` sees of ``state``. Without ``noise_rng`` the sensor is noiseless."""
-        self._take(state)
-        kept = self._keep(camera_id)
-        self._refresh(kept, state.light)
-        rendered, depth_m = self._compose(kept, state)
+        with self._graphics.current():
+            self._take(state)
+            kept = self._keep(camera_id)
+            self._refresh(kept, state.light)
+            rendered, depth = self._compose(kept, state)
+            outlines = self._outlines(kept, state)
         picture, rows = kept.view.develop(rendered)
         camera = kept.view.camera
         effects = self.settings.effects
@@ -148,7 +156,7 @@ class StoreRenderer:
         gains = channel_gains(effects, camera_id, state.at_s)
         image = apply_effects(np.ascontiguousarray(picture[..., ::-1]), effects, fall, gains, noise_rng)
         persons = np.array([0, *(body.person for body in state.bodies)], np.int32)
-        people = self._people(kept, state, rows, depth_m)
+        people = self._people(kept, state, rows, (outlines, depth))
         return RenderedFrame(camera_id, state.at_s, image, persons[rows], people)
 
     def item_corners_m(self, item: ItemState) -> F64:
@@ -443,9 +451,13 @@ class StoreRenderer:
 
     # --- truth
 
-    def _people(self, kept: _Kept, state: SceneState, rows: U8, depth: F64) -> tuple[VisiblePerson, ...]:
+    def _people(
+        self, kept: _Kept, state: SceneState, rows: U8, seen: tuple[list[NDArray[np.bool_]], F64]
+    ) -> tuple[VisiblePerson, ...]:
+        """What of each body shows in ``rows``; ``seen`` is their outlines and the picture's depth."""
+        outlines, depth = seen
         people = []
-        for row, (pose, outline) in enumerate(zip(state.bodies, self._outlines(kept, state), strict=True), start=1):
+        for row, (pose, outline) in enumerate(zip(state.bodies, outlines, strict=True), start=1):
             visible = rows == row
             whole = np.count_nonzero(outline)
             share = min(1.0, np.count_nonzero(visible[::2, ::2]) / whole) if whole else 0.0

@@ -38,7 +38,8 @@ def poses(library, looks, geometry: StoreGeometry, rng: np.random.Generator) -> 
     slots = [slot for slot in geometry.slots if slot.gondola_id.startswith("A")]
     slot = slots[int(rng.integers(len(slots)))]
     at = slot.centre_m[:2] + slot.normal[:2] * 0.58 + [rng.uniform(-0.2, 0.2), 0]
-    target = tuple(float(value) for value in slot.front_corners_m[2:].mean(axis=0) + [0, 0, 0.06])
+    x, y, z = slot.front_corners_m[2:].mean(axis=0).tolist()
+    target = (x, y, z + 0.06)
     reach = plan_reach(library.skeleton(looks[1]), BodyPose(1, (float(at[0]), float(at[1])), 90.0), "right", target)
     stand = BodyPose(2, (float(rng.uniform(4.4, 5.2)), float(rng.uniform(3.0, 4.0))), float(rng.uniform(0, 360)))
     walk = BodyPose(
