@@ -2,28 +2,47 @@
 #   make demo   replays a bundled recording into receipts and charges
 #   make test   runs the quick tests
 # Each is short for the plain commands that it prints.
-PYTHON ?= python3
 VENV ?= .venv
-# make test EXTRAS=dev,simulator,ultralytics also installs PyTorch, several GB
+# make test EXTRAS=dev,simulator,ultralytics also installs PyTorch
 EXTRAS ?= dev,simulator
 PYTEST_ARGS ?=
 BIN := $(VENV)/bin
+# The first of these that is Python 3.11 to 3.13, which the tests run with; any newer python3 where there is none.
+ifndef PYTHON
+PYTHON := $(shell for each in python3 python3.13 python3.12 python3.11; do \
+	$$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$each && break; \
+	done)
+PYTHON := $(or $(PYTHON),python3)
+endif
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e
 
 .PHONY: help demo test slow lint types layers check clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
+# Says what is missing before anything is downloaded.
+define check_python
+@$(PYTHON) -c 'import sys' 2>/dev/null || { \
+	echo "error: there is no $(PYTHON); install Python 3.11 or newer, or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	echo "error: $$($(PYTHON) --version 2>&1) is too old; install Python 3.11 or newer and name it: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	echo "error: $(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+endef
+
 $(VENV)/installed-demo: pyproject.toml constraints.txt
-	@echo "Setting up $(VENV); pip downloads about 400 MB (OpenVINO, OpenCV, SciPy and what they need)."
+	$(check_python)
+	@echo "Setting up $(VENV): pip downloads about 250 MB (OpenVINO, OpenCV, SciPy and what they need)."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
-	@touch $@
+	$(INSTALL) .
+	@touch "$@"
 
 $(VENV)/installed-$(EXTRAS): pyproject.toml constraints.txt
-	@echo "Setting up $(VENV) with $(EXTRAS); pip downloads about 500 MB, and 3 GB more where ultralytics is among them."
+	$(check_python)
+	@echo "Setting up $(VENV) with $(EXTRAS): pip downloads about 290 MB$(if $(findstring ultralytics,$(EXTRAS)), plus 3 GB of PyTorch)."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
+	$(INSTALL) ".[$(EXTRAS)]"
 	@touch "$@"
 
 demo: $(VENV)/installed-demo ## replay a bundled recording into receipts and charges
