@@ -134,6 +134,11 @@ def _alone(
 ) -> Hand | None:
     """Return the hand on the nearest shelf front that the ray meets within an arm's length, else beside the body."""
     shoulder = np.array([floor_m[0], floor_m[1], settings.shoulder_height_m])
+    beside = _beside_body(ray, shoulder)
+    if beside is not None and not _in_reach(beside, floor_m, settings):
+        beside = None
+    if beside is not None and any(bool(shelf.contains(beside[None])[0]) for shelf in geometry.shelves):
+        return Hand(beside, ray.confidence * settings.shelf_confidence, ray.side)
     fronts = [
         point
         for shelf in geometry.shelves
@@ -142,14 +147,9 @@ def _alone(
         and float(((point - shoulder) ** 2).sum()) <= settings.arm_length_m**2
     ]
     if fronts:
-        nearest = min(
-            fronts, key=lambda point: (_miss_m(HandRay("", 0, point, ray.direction, 1.0), shoulder), point[2])
-        )
+        nearest = min(fronts, key=lambda point: (round(float(((point - shoulder) ** 2).sum()), 9), float(point[2])))
         return Hand(nearest, ray.confidence * settings.shelf_confidence, ray.side)
-    point = _beside_body(ray, shoulder)
-    if point is None or not _in_reach(point, floor_m, settings):
-        return None
-    return Hand(point, ray.confidence * settings.body_confidence, ray.side)
+    return None if beside is None else Hand(beside, ray.confidence * settings.body_confidence, ray.side)
 
 
 def _on_front(ray: HandRay, shelf: ShelfPlace, settings: HandSettings3D) -> F64 | None:

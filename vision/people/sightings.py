@@ -186,8 +186,8 @@ def _chosen_place(
     tall = (
         places.head_height_above_foot(row) if foot is not None and not places.top_cut[row] else settings.body_height_m
     )
-    usual = abs(tall - settings.body_height_m) <= 3.5 * settings.body_height_std_m
-    if foot is not None and head is not None and not usual:
+    usual = abs(tall - settings.body_height_m) <= 2.5 * settings.body_height_std_m
+    if foot is not None and head is not None and not (usual and not view.hides_shins_at(head[0])):
         head = None if _feet_are_seen(places, row, tall, hidden, head[0], view, settings) else head
         foot = None if head is not None else foot
     if foot is not None and head is not None:

@@ -22,7 +22,7 @@ class TrackingSettings(Strict):
     ] = "two_stage"
     high_score: Annotated[
         float, Field(ge=0, le=1, description="detections from here on are matched first and may found a track")
-    ] = 0.5
+    ] = 0.6
     low_score: Annotated[
         float, Field(ge=0, le=1, description="weaker detections only continue a track; below this they are ignored")
     ] = 0.1
@@ -35,13 +35,13 @@ class TrackingSettings(Strict):
     lost_s: Annotated[
         float,
         Field(gt=0, le=30, description="seconds for which an unseen track can be found again (s)"),
-    ] = 2.5
+    ] = 2.0
     minimum_overlap: Annotated[
-        float, Field(gt=0, le=1, description="overlap of predicted and found box that a match needs")
-    ] = 0.1
+        float, Field(gt=0, le=1, description="overlap of predicted and found box, both widened, that a match needs")
+    ] = 0.3
     minimum_low_overlap: Annotated[
         float, Field(gt=0, le=1, description="the same for weak detections, which are wrong more often")
-    ] = 0.4
+    ] = 0.5
     margin_heights: Annotated[
         float,
         Field(ge=0, le=1, description="boxes are widened by this before overlap is measured: arms and strides move it"),
