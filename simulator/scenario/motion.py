@@ -92,7 +92,7 @@ class Performance:
 
     def __init__(self, motion: Motion) -> None:
         self.motion = motion
-        self.times_s: F64 = (motion.first_tick + np.arange(len(motion.places_m))) * TICK_S
+        self.times_s: F64 = (motion.first_tick + np.arange(len(motion.places_m), dtype=np.float64)) * TICK_S
         self.places_m: F64 = np.array(motion.places_m, np.float64).reshape(-1, 2)
         steps: F64 = np.sqrt((np.diff(self.places_m, axis=0, prepend=self.places_m[:1]) ** 2).sum(axis=1))
         speed = _mean(steps / TICK_S, 5)
