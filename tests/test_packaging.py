@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import subprocess
 import sys
 import tomllib
 import zipfile
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -83,6 +84,27 @@ def test_importing_brings_no_vendor(package: str) -> None:
     loaded = set(done.stdout.split())
     assert package in loaded
     assert loaded & set(VENDORS) == set()
+
+
+def test_what_is_imported_is_asked_for() -> None:
+    """No package is used only because another happens to bring it."""
+    ships = packages_distributions()
+    table = project()["project"]
+    texts = [*table["dependencies"], *(text for extra in table["optional-dependencies"].values() for text in extra)]
+    asked = {re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", text)[0]).lower() for text in texts}
+    used: dict[str, str] = {}
+    for path in (path for package in PACKAGES for path in sorted((REPO / package).rglob("*.py"))):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            used |= {name.partition(".")[0]: path.name for name in names}
+    foreign = {name: file for name, file in used.items() if name not in (*PACKAGES, *sys.stdlib_module_names)}
+    foreign.pop("pydantic_core")  # pydantic's own other half, pinned by it
+    unasked = {
+        name: file for name, file in foreign.items() if not asked & {each.lower() for each in ships.get(name, [name])}
+    }
+    assert len(foreign) > 10
+    assert unasked == {}
 
 
 def pinned() -> dict[str, str]:
