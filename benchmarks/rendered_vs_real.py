@@ -35,6 +35,7 @@ LEAST_VISIBLE = 0.5
 LEAST_HEIGHT_PX = 40
 WRISTS = (9, 10)
 NEAR_WRIST = 0.1
+SURE_WRIST = 0.5
 COCO_DETECT, COCO_POSE = "yolo11n_int8_openvino_model", "yolov8n-pose_int8_openvino_model"
 
 
@@ -231,6 +232,8 @@ def tally_picture(tally: Tally, picture: Picture, frame: Frame, detectors: Mappi
     reference = found["coco"].boxes_xyxy_px[sure].astype(np.float64)
     truth = reference if picture.boxes_px is None else picture.boxes_px
     tally.add("height_px", *(truth[:, 3] - truth[:, 1]))
+    if picture.wrists_px is None:
+        tally_hands_against_pose(tally, found["bundled"], found["pose"])
     for name, each in found.items():
         if picture.boxes_px is None and name == "coco":
             continue
@@ -242,6 +245,19 @@ def tally_picture(tally: Tally, picture: Picture, frame: Frame, detectors: Mappi
         if picture.wrists_px is not None and name != "coco":
             wrists = each.hands_px if each.keypoints_px is None else each.keypoints_px[:, list(WRISTS)]
             tally_wrists(tally, f"{name}_wrist", wrists.astype(np.float64), picture, pairs)
+
+
+def tally_hands_against_pose(tally: Tally, bundled: Detections, pose: Detections) -> None:
+    """Count, where no truth is known, the confident wrists of the pose model that have a bundled hand near them."""
+    assert pose.keypoints_px is not None
+    hands = bundled.hands_px.reshape(-1, 3)
+    hands = hands[hands[:, 2] > 0]
+    for row in np.flatnonzero(pose.scores >= SURE):
+        height = float(pose.boxes_xyxy_px[row, 3] - pose.boxes_xyxy_px[row, 1])
+        for wrist in pose.keypoints_px[row, list(WRISTS)]:
+            if wrist[2] >= SURE_WRIST:
+                away = np.hypot(*(hands[:, :2] - wrist[:2]).T)
+                tally.add("bundled_hand_at_pose_wrist", float(len(away) > 0 and away.min() <= NEAR_WRIST * height))
 
 
 def product_pixels(geometry: StoreGeometry) -> dict[str, float]:
@@ -325,6 +341,7 @@ ROWS: tuple[tuple[str, str], ...] = (
     ("bundled_against_coco_precision", "bundled: share of its people that YOLO11n finds too"),
     ("bundled_wrist_found", "bundled: a hand within 0.1 body heights of a visible wrist"),
     ("bundled_wrist_error", "bundled: from hand to wrist, body heights"),
+    ("bundled_hand_at_pose_wrist", "bundled: a hand within 0.1 body heights of YOLOv8n-pose's sure wrists"),
     ("pixels_per_metre", "pixels per metre at the shelves"),
     ("product_px", "product, height, px"),
     ("sharpness", "sharpness: variance of the Laplacian"),

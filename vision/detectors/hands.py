@@ -73,7 +73,7 @@ def assignment_costs(people_px: F32, hands_px: F32, settings: HandSettings) -> F
     outside = np.max(short + over, axis=2) / heights
     sides = np.max(hands_px[:, 2:] - hands_px[:, :2], axis=1).astype(np.float64)
     size = np.abs(np.log2(np.maximum(sides[None], 1.0) / (heights * settings.size)))
-    costs = away + 4 * outside + 0.5 * np.clip(size, 0, 3)
+    costs = away + settings.outside_weight * outside + settings.size_weight * np.clip(size, 0, 3)
     return np.where(outside <= settings.reach, costs, np.inf)
 
 
