@@ -26,7 +26,7 @@ from simulator.scenario.truth import floor_table, gate_scans, truth
 WORK_FOLDER = ".rendering"
 RECORDING_FILE = "recording.yaml"
 
-Progress = Callable[[int, int], None]
+ProgressCall = Callable[[int, int], None]
 """Called with camera-frames done and camera-frames in all."""
 
 
@@ -38,7 +38,7 @@ def write_truth_only(job: Job, out: Path) -> Play:
     return play
 
 
-def write_job(job: Job, out: Path, jobs: int = 1, fresh: bool = False, progress: Progress | None = None) -> Path:
+def write_job(job: Job, out: Path, jobs: int = 1, fresh: bool = False, progress: ProgressCall | None = None) -> Path:
     """Render ``job`` into the folder ``out`` with ``jobs`` processes and return its recording.yaml.
 
     A run that was broken off goes on with the pieces that it had finished. Raises ScenarioError
@@ -80,7 +80,7 @@ def _work_folder(job: Job, out: Path, fresh: bool) -> Path:
     return folder
 
 
-def _render_all(job: Job, play: Play, folder: Path, pieces: list[Piece], jobs: int, progress: Progress) -> None:
+def _render_all(job: Job, play: Play, folder: Path, pieces: list[Piece], jobs: int, progress: ProgressCall) -> None:
     total = pieces[-1].end * len(job.cameras)
     missing = [piece for piece in pieces if not piece.truth(folder).exists()]
     done = total - sum(piece.end - piece.first for piece in missing) * len(job.cameras)
@@ -98,7 +98,7 @@ def _render_all(job: Job, play: Play, folder: Path, pieces: list[Piece], jobs: i
 
 
 def _render_with_processes(
-    job: Job, folder: Path, missing: list[Piece], jobs: int, done: int, total: int, progress: Progress
+    job: Job, folder: Path, missing: list[Piece], jobs: int, done: int, total: int, progress: ProgressCall
 ) -> None:
     """Hand the pieces to processes; each has its own renderer, as OpenGL does not cross processes."""
     context = multiprocessing.get_context("spawn")

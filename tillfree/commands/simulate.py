@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from tillfree.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from simulator.recording.job import Job
 
 
 def simulate(
@@ -48,9 +51,9 @@ def simulate(
     console.print(f"Recording: {file}")
 
 
-def _job(scenario: Path, seed: int | None, cameras: list[str] | None):  # type: ignore[no-untyped-def]
+def _job(scenario: Path, seed: int | None, cameras: list[str] | None) -> Job:
     """The job that the options describe; raises ScenarioError for what does not fit the scenario's store."""
-    from simulator.recording.job import Job
+    from simulator.recording.job import Job as NewJob
     from simulator.recording.settings import RecordingSettings
     from simulator.scenario.errors import ScenarioError
     from simulator.scenario.files import load_scenario
@@ -68,4 +71,4 @@ def _job(scenario: Path, seed: int | None, cameras: list[str] | None):  # type: 
         raise ScenarioError(
             "the cameras have different frame rates", file=loaded.layout_path, field="cameras", mend=mend
         )
-    return Job(loaded, loaded.scenario.seed if seed is None else seed, chosen, RecordingSettings())
+    return NewJob(loaded, loaded.scenario.seed if seed is None else seed, chosen, RecordingSettings())
