@@ -42,17 +42,22 @@ def hands_of(
     pairs = _crossing_pairs(rays, floor_m, settings)
     hands: list[Hand] = []
     used: set[int] = set()
-    for _gap, i, j, point in pairs:
+    for gap, i, j, point in pairs:
         if len(hands) == 2 or i in used or j in used or _near_one(hands, point):
+            continue
+        if gap > settings.ray_gap_m:
+            used |= {i, j}
+            hands.append(_doubtful(rays[i], rays[j], point, settings))
             continue
         used |= {i, j}
         also = [k for k in range(len(rays)) if k not in used and _joins(rays, k, (i, j), point, settings)]
         used |= set(also)
         hands.append(_met([rays[k] for k in (i, j, *also)], point))
+    seen_twice = len({ray.camera_id for ray in rays}) > 1
     alone = sorted((k for k in range(len(rays)) if k not in used), key=lambda k: (-rays[k].confidence, k))
     for k in alone:
         if len(hands) < 2 and not _passes_one(hands, rays[k], settings):
-            hand = _alone(rays[k], floor_m, geometry, settings)
+            hand = _alone(rays[k], floor_m, geometry, settings, seen_twice)
             hands += [hand] if hand is not None else []
     return hands
 
@@ -67,11 +72,21 @@ def _crossing_pairs(
             if rays[i].camera_id == rays[j].camera_id:
                 continue
             met = nearest_point(rays[i], rays[j], settings.minimum_sine)
-            if met is None or met[0] > settings.ray_gap_m or not _in_reach(met[1], floor_m, settings):
+            same = rays[i].side == rays[j].side
+            widest_m = settings.doubtful_gap_m if same else settings.ray_gap_m
+            if met is None or met[0] > widest_m or not _in_reach(met[1], floor_m, settings):
                 continue
-            swapped = 0.0 if rays[i].side == rays[j].side else 0.3 * settings.ray_gap_m
-            pairs.append((round(met[0] + swapped, 6), i, j, met[1]))
+            swapped = 0.0 if same else 0.3 * settings.ray_gap_m
+            pairs.append((round(min(met[0] + swapped, widest_m), 6), i, j, met[1]))
     return sorted(pairs, key=lambda pair: pair[:3])
+
+
+def _doubtful(a: HandRay, b: HandRay, point_m: F64, settings: HandSettings3D) -> Hand:
+    """Return the hand of two rays that miss each other by more than they should: on the surer camera's ray."""
+    sure = a if (a.confidence, a.camera_id) >= (b.confidence, b.camera_id) else b
+    along = float(((point_m - sure.origin_m) * sure.direction).sum())
+    confidence = (a.confidence + b.confidence) / 2 * settings.doubtful_confidence
+    return Hand(sure.origin_m + along * sure.direction, confidence, sure.side)
 
 
 def nearest_point(a: HandRay, b: HandRay, minimum_sine: float) -> tuple[float, F64] | None:
@@ -130,9 +145,13 @@ def _met(rays: list[HandRay], start_m: F64) -> Hand:
 
 
 def _alone(
-    ray: HandRay, floor_m: tuple[float, float], geometry: StoreGeometry, settings: HandSettings3D
+    ray: HandRay, floor_m: tuple[float, float], geometry: StoreGeometry, settings: HandSettings3D, seen_twice: bool
 ) -> Hand | None:
-    """Return the hand on the nearest shelf front that the ray meets within an arm's length, else beside the body."""
+    """Return the hand on the nearest shelf front that the ray meets within an arm's length, else beside the body.
+
+    Where a second camera sees the person's hands and does not bear this ray out (``seen_twice``),
+    it is not put on a shelf that merely stands behind the body.
+    """
     shoulder = np.array([floor_m[0], floor_m[1], settings.shoulder_height_m])
     beside = _beside_body(ray, shoulder)
     if beside is not None and not _in_reach(beside, floor_m, settings):
@@ -141,7 +160,7 @@ def _alone(
         return Hand(beside, ray.confidence * settings.shelf_confidence, ray.side)
     fronts = [
         point
-        for shelf in geometry.shelves
+        for shelf in (() if seen_twice else geometry.shelves)
         if (point := _on_front(ray, shelf, settings)) is not None
         and _in_reach(point, floor_m, settings)
         and float(((point - shoulder) ** 2).sum()) <= settings.arm_length_m**2

@@ -61,6 +61,14 @@ class HandSettings3D(Strict):
     ray_gap_m: float = Field(
         default=0.12, gt=0, le=0.5, description="two cameras' rays this near to each other can show one hand (m)"
     )
+    doubtful_gap_m: float = Field(
+        default=0.3,
+        gt=0,
+        le=0.6,
+        description="rays of one side that miss each other by up to this still tell where a hand is: a hidden wrist is "
+        "guessed by 20 cm (m)",
+    )
+    doubtful_confidence: float = Field(default=0.5, ge=0, le=1, description="trust in such a hand")
     minimum_sine: float = Field(
         default=0.17, gt=0, lt=1, description="sine of the rays' angle (10 degrees) below which depth says nothing"
     )
