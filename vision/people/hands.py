@@ -154,7 +154,7 @@ def _alone(
     """
     shoulder = np.array([floor_m[0], floor_m[1], settings.shoulder_height_m])
     beside = _beside_body(ray, shoulder)
-    if beside is not None and not _in_reach(beside, floor_m, settings):
+    if beside is not None and float(((beside - shoulder) ** 2).sum()) > settings.arm_length_m**2:
         beside = None
     if beside is not None and any(bool(shelf.contains(beside[None])[0]) for shelf in geometry.shelves):
         return Hand(beside, ray.confidence * settings.shelf_confidence, ray.side)
@@ -162,7 +162,6 @@ def _alone(
         point
         for shelf in (() if seen_twice else geometry.shelves)
         if (point := _on_front(ray, shelf, settings)) is not None
-        and _in_reach(point, floor_m, settings)
         and float(((point - shoulder) ** 2).sum()) <= settings.arm_length_m**2
     ]
     if fronts:
