@@ -68,7 +68,9 @@ class HandSettings(Strict):
 class AppearanceSettings(Strict):
     """The colour descriptor by which people are told apart between cameras."""
 
-    enabled: bool = True
+    enabled: bool = Field(
+        default=True, description="off: nothing is kept of how people look, and they are joined by place alone"
+    )
     hue_bins: int = Field(default=12, ge=4, le=36, description="bins of hue; 30 degrees hold one named colour")
     grey_bins: int = Field(default=4, ge=2, le=16, description="bins of brightness for pixels with little colour")
     width_share: float = Field(
