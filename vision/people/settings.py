@@ -42,7 +42,12 @@ class SightingSettings(Strict):
     widest_std_m: float = Field(
         default=1.2, gt=0, le=10, description="places less certain than this say nothing and are left out (m)"
     )
-    edge_px: float = Field(default=3.0, ge=0, le=30, description="a box this near the picture's edge is cut by it (px)")
+    edge_px: float = Field(
+        default=7.0,
+        ge=0,
+        le=60,
+        description="a box this near the picture's edge is cut by it; detectors end such boxes up to 6 px early (px)",
+    )
     minimum_score: float = Field(
         default=0.1, ge=0, le=1, description="tracked detections below this give no place; they are mostly part bodies"
     )
