@@ -177,3 +177,20 @@ def test_the_same_input_gives_the_same_output(geometry: StoreGeometry) -> None:
         assert a.floor_m.tobytes() == b.floor_m.tobytes()
         assert a.hands_m.tobytes() == b.hands_m.tobytes()
     assert runs[0][1] == runs[1][1]
+
+
+MEET: dict[int, Walk] = {
+    1: ((0, 1.6, 3.0), (4, 2.5, 3.0), (6, 2.5, 3.0), (10, 1.3, 3.0), (13, 1.3, 3.2)),
+    2: ((0, 3.8, 3.1), (4, 2.8, 3.1), (6, 2.8, 3.1), (10, 3.9, 3.1), (13, 3.9, 3.3)),
+}
+
+
+def test_two_who_turn_back_where_nobody_sees_it_are_known_by_their_colours(geometry: StoreGeometry) -> None:
+    frames, events = played(geometry, MEET, 13, blind=(3.5, 6.5), relabelled_from_s=6.0)
+    first = {round(float(place[0])): int(i) for i, place in zip(frames[15].person_ids, frames[15].floor_m, strict=True)}
+    last = {round(float(place[0])): int(i) for i, place in zip(frames[-1].person_ids, frames[-1].floor_m, strict=True)}
+    assert sorted(first) == [2, 3]
+    assert (last[1], last[4]) == (first[2], first[3])
+    assert any(people.uncertain.any() for people in frames), "while unseen and near they may be taken for each other"
+    assert not frames[-1].uncertain.any(), "their colours have settled it"
+    assert not any(isinstance(event, PersonVanished) for event in events)
