@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,22 +166,25 @@ class Director:
         )
 
     def _timed(self, deed: Deed) -> Deed:
-        """Set from when to when the palm really is inside the shelf, at steps of 10 ms."""
+        """Set from when to when the palm really is inside the shelf: looked for at 50 ms, then at 10 ms."""
         actor = self.actors[deed.person - 1]
         performance = Performance(actor.motion)
         shelf = self.geometry.shelves[self.geometry.shelf_index(deed.shelf_id)]
-        times = np.arange(round(deed.from_s * 100), round(deed.to_s * 100) + 1) / 100
-        palms = np.array(
-            [pose_body(actor.motion.skeleton, performance.pose(float(t))).palm_m(deed.hand) for t in times]
-        )
-        inside = np.flatnonzero(shelf.contains(palms))
-        if not len(inside):
+
+        def inside(hundredths: int) -> bool:
+            palm = pose_body(actor.motion.skeleton, performance.pose(hundredths / 100)).palm_m(deed.hand)
+            return bool(shelf.contains(palm[None])[0])
+
+        first, last = round(deed.from_s * 100), round(deed.to_s * 100)
+        coarse = [at for at in range(first, last + 1, 5) if inside(at)]
+        if not coarse:
             raise self._wrong(actor, f"the hand does not come into {deed.shelf_id}", "stand nearer to the shelf")
-        start, end = float(times[inside[0]]), float(times[inside[-1]])
-        return Deed(
-            deed.kind, deed.person, deed.slot_id, deed.shelf_id, deed.item_id, deed.sku, deed.hand,
-            start, deed.at_s, end,
-        )  # fmt: skip
+        start, end = coarse[0], coarse[-1]
+        while start > first and inside(start - 1):
+            start -= 1
+        while end < last and inside(end + 1):
+            end += 1
+        return replace(deed, from_s=start / 100, to_s=end / 100)
 
     # --- walking
 

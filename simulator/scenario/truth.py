@@ -55,21 +55,15 @@ def truth(play: Play, floor_fps: float) -> Truth:
 
 def floor_table(play: Play, fps: float) -> FloorTable:
     """Where everybody is, picture by picture, while they are on the floor and in some camera's sight."""
-    frames: list[int] = []
-    ids: list[int] = []
-    places: list[tuple[float, float]] = []
-    for index in range(frame_count(play, fps)):
-        here = [
-            (person, act.place_m(index / fps)) for person, act in play.performances.items() if act.present(index / fps)
-        ]
-        seen = in_sight(play.geometry, np.array([place for _, place in here]).reshape(-1, 2))
-        for (person, place), visible in zip(here, seen, strict=True):
-            if visible:
-                frames.append(index + 1)
-                ids.append(person)
-                places.append((round(place[0], 4), round(place[1], 4)))
-    floor = np.array(places, np.float64).reshape(-1, 2)
-    return FloorTable(np.array(frames, np.int64), np.array(ids, np.int64), floor)
+    rows = [
+        (index + 1, person, *(round(value, 4) for value in act.place_m(index / fps)))
+        for index in range(frame_count(play, fps))
+        for person, act in play.performances.items()
+        if act.present(index / fps)
+    ]
+    table = np.array(rows, np.float64).reshape(-1, 4)
+    table = table[in_sight(play.geometry, table[:, 2:])]
+    return FloorTable(table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2:].copy())
 
 
 def in_sight(geometry: StoreGeometry, places_m: F64) -> NDArray[np.bool_]:
