@@ -50,6 +50,8 @@ STAND_OFF_M = (0.42, 0.38, 0.48, 0.34)
 """Distances from the shelf's front, liked best first."""
 SIDEWAYS_M = (0.0, 0.12, -0.12, 0.24, -0.24, 0.36, -0.36, 0.48, -0.48)
 """Steps along the shelf from where one would stand alone, tried while others are in the way."""
+MOST_WALKS = 6
+"""So many ways to places before a shelf are looked for at once; if none is free, others most likely block them all."""
 SCAN_BEFORE_LINE_M = 0.5
 
 
@@ -306,7 +308,7 @@ class Director:
         low = 0.05 if point[2] < 0.8 else 0.0
         if actor.stands_at == shelf.gondola_id and self._reaches_from_here(actor, shelf.along, point, side):
             return True
-        reached = False
+        reached, walks = False, 0
         for off in STAND_OFF_M:
             for step in SIDEWAYS_M:
                 local = np.array([[along + lean_aside + step, -(off + low), -shelf.front_corners_m[3, 2]]])
@@ -316,6 +318,9 @@ class Director:
                 reached = True
                 if apart_m(spot[None], actor.motion.end_tick + 60, True, self._others(actor)) < APART_M:
                     continue
+                walks += 1
+                if walks > MOST_WALKS:
+                    break
                 if self._go_quietly(actor, spot, facing):
                     actor.stands_at = shelf.gondola_id
                     return True
