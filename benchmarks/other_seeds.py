@@ -48,13 +48,20 @@ def main(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         for place, (seed, file) in zip(places, ((s, f) for s in numbers for f in scenarios), strict=True):
-            task = bar.add_task(place.name, total=None)
-            _render(
-                place, file, seed, jobs, lambda done, total, task=task: bar.update(task, completed=done, total=total)
-            )
+            _render(place, file, seed, jobs, _shown(bar, place.name))
     if not render_only:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         evaluate(places, json_file=json_file, weights=weights)
+
+
+def _shown(bar: Progress, name: str) -> ProgressCall:
+    """A line of the progress display, to be called with what is done and what there is."""
+    task = bar.add_task(name, total=None)
+
+    def show(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+
+    return show
 
 
 def _render(place: Path, file: Path, seed: int, jobs: int, progress: ProgressCall) -> None:
