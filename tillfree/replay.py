@@ -29,6 +29,7 @@ from tillfree.tape import TapeError, TapeWriter, file_digest, read_fingerprint, 
 from tillfree.views import ViewMaker
 from vision.detectors import Detector, find_weights, load_detector, rendered_people_notice
 from vision.pipeline import FloorStage, Instant, PixelStage
+from vision.shelves import load_references
 from vision.types import Frame, Observation
 
 EVENTS_FILE = "events.jsonl"
@@ -170,7 +171,7 @@ class _Replay:
         self._notices: list[str] = []
         self._billing = self._open_billing()
         self._run = StoreRun(
-            FloorStage(self._geometry, settings.vision),
+            FloorStage(self._geometry, settings.vision, load_references(loaded.store, loaded.layout_path.parent)),
             Checkout(settings.checkout, loaded.store),
             self._billing,
             self._open_log(),

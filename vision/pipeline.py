@@ -18,7 +18,7 @@ from store_layout.geometry import StoreGeometry
 from vision.detectors.base import Detector
 from vision.people import PeopleFusion
 from vision.settings import VisionSettings
-from vision.shelves import InteractionFinder, ShelfObserver
+from vision.shelves import InteractionFinder, References, ShelfObserver
 from vision.tracking import Tracker, make_tracker
 from vision.types import Detections, Frame, Observation, People, Tracks, VisionEvent
 
@@ -43,9 +43,7 @@ class PixelStage:
             if ahead is not None:
                 yield from self._observe(*ahead)
 
-    def _observe(
-        self, frames: Sequence[Frame], found: Future[list[Detections]]
-    ) -> Iterator[tuple[Frame, Observation]]:
+    def _observe(self, frames: Sequence[Frame], found: Future[list[Detections]]) -> Iterator[tuple[Frame, Observation]]:
         for frame, detections in zip(frames, found.result(), strict=True):
             yield frame, Observation(detections, self._observers[frame.camera_id].observe(frame, detections))
 
@@ -68,7 +66,7 @@ class FloorStage:
     ``late_count`` and dropped. Those of one instant, at most one a camera, are taken together.
     """
 
-    def __init__(self, geometry: StoreGeometry, settings: VisionSettings, references: object = None) -> None:
+    def __init__(self, geometry: StoreGeometry, settings: VisionSettings, references: References | None = None) -> None:
         fps = max(camera.fps for camera in geometry.store.cameras)
         self._window_ns = round(settings.pipeline.instant_share_of_frame * 1e9 / fps)
         self._trackers: dict[str, Tracker] = {

@@ -3,113 +3,170 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from store_layout.geometry import StoreGeometry
-from vision.shelves.changes import SeenChange, SlotMemory
-from vision.shelves.identity import Identity
-from vision.shelves.observer import visible_slots
+from vision.shelves.atlas import visible_slots
+from vision.shelves.judge import Judge
 from vision.shelves.reaches import Reach, Reaches
+from vision.shelves.references import References
 from vision.shelves.settings import ShelvesSettings
-from vision.types import Interaction, People, PersonCandidate, SkuCandidate, SlotViews
+from vision.shelves.units import unit_share
+from vision.shelves.watch import SlotWatch, ViewChange
+from vision.types import EvidenceFrame, Interaction, People, PersonCandidate, SkuCandidate, SlotViews
 
 NS_PER_S = 1_000_000_000
 
 
 @dataclass(slots=True)
-class _Event:
-    """A change of one slot that was told; ``seen_by`` are the cameras that have reported it."""
+class _Deed:
+    """Changes that one hand's doing may have made, told when the last was gathered."""
 
-    slot: int
-    before_ns: int
-    after_ns: int
-    direction: int
-    seen_by: set[str] = field(default_factory=set)
+    changes: list[ViewChange]
+    told: bool = False
+
+    @property
+    def begun_ns(self) -> int:
+        return int(np.median([change.before_ns for change in self.changes]))
+
+    @property
+    def ended_ns(self) -> int:
+        return min(change.after_ns for change in self.changes)
+
+    @property
+    def seen_ns(self) -> int:
+        return min(change.seen_ns for change in self.changes)
 
 
 class InteractionFinder:
     """Takes people and slot views, instant by instant, and tells interactions when they are known."""
 
-    def __init__(self, geometry: StoreGeometry, settings: ShelvesSettings, references: object = None) -> None:
-        del references
+    def __init__(
+        self, geometry: StoreGeometry, settings: ShelvesSettings, references: References | None = None
+    ) -> None:
         self._geometry, self._settings = geometry, settings
         self._shelf_of = {shelf.shelf_id: index for index, shelf in enumerate(geometry.shelves)}
         self._unit_share = [unit_share(geometry, index) for index in range(len(geometry.slots))]
-        self._seen = {camera: set(visible_slots(geometry, camera, settings.observer)) for camera in geometry.cameras}
-        self._memories: dict[tuple[str, int], SlotMemory] = {}
-        self._events: list[_Event] = []
+        self._seen = {camera: visible_slots(geometry, camera, settings.observer) for camera in geometry.cameras}
+        slow = settings.change.sparse_fps
+        self._is_sparse = {camera.id: camera.fps < slow for camera in geometry.store.cameras}
+        self._watches: dict[tuple[str, int], SlotWatch] = {}
+        self._deeds: list[_Deed] = []
         self._reaches = Reaches(geometry, settings.reach)
-        self._identity = Identity(geometry, settings)
+        self._judge = Judge(geometry, settings, References() if references is None else references)
         self._count = 0
 
     def update(self, people: People, views: Sequence[SlotViews]) -> tuple[Interaction, ...]:
-        """Take one instant."""
+        """Take one instant; return what became known by it, in the order in which it happened."""
         ended = self._reaches.take(people)
-        found = []
         for view in sorted(views, key=lambda each: each.camera_id):
             for row, slot in enumerate(view.slot_indices.tolist()):
-                change = self._memory(view.camera_id, slot).take(view.patches[row], view.captured_at_ns)
-                if change is not None and self._is_news(change):
-                    found.append(self._tell(change))
-        found += [self._tell_unseen(reach) for reach in ended if self._is_blind(reach)]
-        return tuple(found)
+                frame = EvidenceFrame(view.camera_id, view.frame_index, view.captured_at_ns)
+                for change in self._watch(view.camera_id, slot).see(view.patches[row], frame):
+                    self._gather(change)
+        found = [self._tell_unseen(reach) for reach in ended if self._is_blind(reach)]
+        due_ns = people.captured_at_ns - round(self._settings.decision.gather_s * NS_PER_S)
+        return (*found, *self._tell_due(due_ns))
 
     def finish(self, at_ns: int) -> tuple[Interaction, ...]:
-        """End the input: hands that are still at shelves have left."""
+        """End the input: hands that are still at shelves have left, and nothing more is waited for."""
         del at_ns
-        return tuple(self._tell_unseen(reach) for reach in self._reaches.finish() if self._is_blind(reach))
+        for key in sorted(self._watches):
+            for change in self._watches[key].finish():
+                self._gather(change)
+        found = [self._tell_unseen(reach) for reach in self._reaches.finish() if self._is_blind(reach)]
+        return (*found, *self._tell_due(2**62))
 
-    def _memory(self, camera_id: str, slot: int) -> SlotMemory:
+    def _watch(self, camera_id: str, slot: int) -> SlotWatch:
         key = (camera_id, slot)
-        if key not in self._memories:
-            self._memories[key] = SlotMemory(slot, camera_id, self._unit_share[slot], self._settings.change)
-        return self._memories[key]
+        if key not in self._watches:
+            share = self._settings.change.unit_share * self._unit_share[slot]
+            self._watches[key] = SlotWatch(slot, camera_id, share, self._settings.change, self._is_sparse[camera_id])
+        return self._watches[key]
 
-    def _is_news(self, change: SeenChange) -> bool:
-        """Tell a new change from one that another camera reported already."""
-        absorbed = False
-        for event in self._events:
-            overlaps = event.before_ns <= change.after_ns and change.before_ns <= event.after_ns
-            if event.slot == change.slot and overlaps and change.camera_id not in event.seen_by:
-                event.seen_by.add(change.camera_id)
-                absorbed = True
-        return not absorbed
+    def _gather(self, change: ViewChange) -> None:
+        """Put a change to the deed that it belongs to: same shelf, same time, another camera or a neighbour slot."""
+        for deed in self._deeds:
+            if self._belongs(change, deed):
+                deed.changes.append(change)
+                return
+        self._deeds.append(_Deed([change]))
 
-    def _tell(self, change: SeenChange) -> Interaction:
-        slot = self._geometry.slots[change.slot]
-        weights = self._reaches.weights(slot, self._shelf_of[slot.shelf_id], change.before_ns, change.after_ns)
+    def _belongs(self, change: ViewChange, deed: _Deed) -> bool:
+        slack = round(self._settings.decision.one_deed_s * NS_PER_S)
+        for other in deed.changes:
+            same_shelf = (
+                self._geometry.slots[other.slot_index].gondola_id == self._geometry.slots[change.slot_index].gondola_id
+            )
+            overlap = other.before_ns < change.after_ns and change.before_ns < other.after_ns
+            near = abs(other.after_ns - change.after_ns) <= slack
+            same_view = other.camera_id == change.camera_id and other.slot_index == change.slot_index
+            if same_shelf and overlap and near and not (same_view and len(self._geometry.cameras) == 1):
+                return True
+        return False
+
+    def _tell_due(self, due_ns: int) -> list[Interaction]:
+        due = [deed for deed in self._deeds if not deed.told and deed.seen_ns <= due_ns]
+        told = []
+        for deed in sorted(due, key=lambda each: (each.ended_ns, each.begun_ns)):
+            deed.told = True
+            told.append(self._tell(deed))
+        oldest_ns = due_ns - round(self._settings.decision.wait_s * NS_PER_S)
+        self._deeds = [deed for deed in self._deeds if not deed.told or deed.seen_ns > oldest_ns]
+        return told
+
+    def _tell(self, deed: _Deed) -> Interaction:
+        index = self._likeliest_slot(deed)
+        changes = [change for change in deed.changes if change.slot_index == index]
+        slot = self._geometry.slots[index]
+        weights = self._reaches.weights(slot, self._shelf_of[slot.shelf_id], deed.begun_ns, deed.ended_ns)
         persons = self._persons(weights)
-        opened, closed = change.before_ns, change.after_ns
+        opened, closed = deed.begun_ns, deed.ended_ns
         if persons:
             _, opened, closed = weights[persons[0].person_id]
-        direction, certainty, skus = self._identity.judge(change, persons)
-        self._events.append(_Event(change.slot, change.before_ns, change.after_ns, direction, {change.camera_id}))
+        verdict = self._judge.judge(changes, 1, persons)
         self._count += 1
+        evidence = sorted(
+            {frame for change in changes for frame in change.evidence},
+            key=lambda each: (each.captured_at_ns, each.camera_id, each.frame_index),
+        )
         return Interaction(
             f"i-{self._count}",
             slot.shelf_id,
             slot.slot_id,
             min(opened, closed),
             max(opened, closed),
-            direction,
-            certainty,
-            skus,
+            verdict.units,
+            verdict.probability,
+            verdict.skus,
             persons,
+            tuple(evidence),
         )
 
+    def _likeliest_slot(self, deed: _Deed) -> int:
+        """Return the slot that changed most, counted in units of its product, with a hand nearest to it."""
+        scores: dict[int, float] = {}
+        for change in deed.changes:
+            units = min(change.share / max(self._unit_share[change.slot_index], 1e-3), 1.5)
+            scores[change.slot_index] = scores.get(change.slot_index, 0.0) + units
+        for index in scores:
+            slot = self._geometry.slots[index]
+            weights = self._reaches.weights(slot, self._shelf_of[slot.shelf_id], deed.begun_ns, deed.ended_ns)
+            nearest = max((weight for weight, _, _ in weights.values()), default=0.0)
+            scores[index] = round(scores[index] * (0.15 + nearest), 6)
+        return min(scores, key=lambda index: (-scores[index], index))
+
     def _persons(self, weights: dict[int, tuple[float, int, int]]) -> tuple[PersonCandidate, ...]:
-        total = sum(weight for weight, _, _ in weights.values()) + self._settings.reach.nobody
-        # squares favour the clearly nearer hand: two hands at one slot at once are rare
+        # Squares favour the clearly nearer hand: two hands at one slot at once are rare.
         squares = {person: weight**2 for person, (weight, _, _) in sorted(weights.items())}
         whole = sum(squares.values()) + self._settings.reach.nobody**2
         found = [
-            PersonCandidate(person, round(square / whole, 6))
+            PersonCandidate(person, round(square / whole, 6) - 1e-6)
             for person, square in squares.items()
-            if square / whole >= 0.01
+            if square / whole >= self._settings.decision.least_probability
         ]
-        del total
         return tuple(sorted(found, key=lambda each: (-each.probability, each.person_id)))
 
     def _is_blind(self, reach: Reach) -> bool:
@@ -133,14 +190,3 @@ class InteractionFinder:
             f"i-{self._count}", shelf.shelf_id, near[0].slot_id if near else None, reach.opened_ns, reach.closed_ns,
             None, 0.6, skus, (PersonCandidate(reach.person_id, 0.9),),
         )  # fmt: skip
-
-
-def unit_share(geometry: StoreGeometry, index: int) -> float:
-    """Return which share of a slot's front one unit covers, from its product's size or from the facings."""
-    slot = geometry.slots[index]
-    product = next((each for each in geometry.store.products if each.sku == slot.sku), None)
-    width_m = slot.to_m - slot.from_m
-    height_m = float(slot.front_corners_m[0, 2] - slot.front_corners_m[3, 2])
-    if product is None or product.size_m is None:
-        return 0.6 / slot.facings
-    return min(product.size_m[0] / width_m, 1.0) * min(product.size_m[2] / height_m, 1.0)

@@ -1,4 +1,4 @@
-"""What the shelf part of vision can be told. Lengths in metres, times in seconds, shares of 1."""
+"""What watching the shelves can be told. Units end the names."""
 
 from __future__ import annotations
 
@@ -8,98 +8,108 @@ from store_layout.model import Strict
 
 
 class ObserverSettings(Strict):
-    """When a slot's picture is kept."""
+    """How frames become patches of slots. These settings are part of a tape's fingerprint."""
 
-    patch_width_px: int = Field(
-        default=40,
-        ge=8,
-        le=128,
-        description="width of a slot's rectified picture; a slot of 0.3 m at 130 px/m has 39 px",
+    patch_side_px: int = Field(
+        default=128, ge=16, le=256, description="longest side of a patch; larger slots are shrunk to it (px)"
     )
-    patch_height_px: int = Field(
-        default=40, ge=8, le=128, description="its height; shelves are about as far apart as slots are wide"
-    )
-    area_px_min: float = Field(
-        default=250.0,
-        ge=16,
-        description="px²; a slot that fills less of the picture tells nothing: a can would be 8 px wide",
-    )
-    cosine_min: float = Field(
-        default=0.15,
+    inset_m: float = Field(
+        default=0.04,
         ge=0,
-        le=1,
-        description="a slot seen more edge-on than this shows its neighbours' sides instead of its own front",
+        le=0.5,
+        description="how far behind the shelf's edge patches are cut, where the first row's fronts stand: cut at the edge, a "
+        "camera from the side shows a product in its neighbour's slot (m)",
     )
-    visible_min: float = Field(
-        default=0.98,
-        gt=0,
-        le=1,
-        description="share of the slot that no person hides; a hand hides little and matters much",
+    smallest_front_px: float = Field(
+        default=120.0, ge=16, description="slots whose front has fewer pixels in a camera are not watched by it (px²)"
     )
-    box_margin_px: float = Field(
-        default=3.0,
+    smallest_slant: float = Field(
+        default=0.12, ge=0, le=1, description="cosine between line of sight and front below which a slot is edge-on"
+    )
+    limb_heights: float = Field(
+        default=0.075, ge=0, le=0.3, description="half the width given to a limb, in heights of the person's box"
+    )
+    head_heights: float = Field(
+        default=0.095,
         ge=0,
-        le=50,
-        description="px around each person's box: boxes are a few pixels too tight at fingers and bags",
+        le=0.3,
+        description="radius hidden about the head, in box heights: half a head's height (Drillis and Contini 1964: 0.13), and hair",
     )
-    settled_levels: float = Field(
-        default=3.0,
-        gt=0,
-        le=64,
-        description="grey levels; mean change between two frames above this means that something moves in front",
+    hand_heights: float = Field(
+        default=0.11, ge=0, le=0.4, description="radius hidden about a hand with what it holds, in box heights"
     )
-    changed_levels: float = Field(
-        default=3.0,
-        gt=0,
-        le=64,
-        description="grey levels; mean change since the picture last kept that makes a new one worth keeping",
+    joint_confidence: float = Field(default=0.3, ge=0, le=1, description="keypoints below this are not drawn")
+    minimum_score: float = Field(default=0.25, ge=0, le=1, description="boxes below this hide nothing")
+    visible_share: float = Field(
+        default=0.95, ge=0, le=1, description="slots more hidden than this are not read: their pixels may be a person's"
     )
-    person_score_min: float = Field(default=0.2, ge=0, le=1, description="people below this score hide nothing")
-    heartbeat_s: float = Field(
-        default=1.0,
-        gt=0,
-        le=60,
-        description="s; an unchanged slot is kept this often, so that 'unchanged' is known with a time",
+    still_levels: float = Field(
+        default=7.0, gt=0, le=64, description="mean difference to the frame before up to which a slot stands still"
     )
+    still_gap_s: float = Field(
+        default=0.45, gt=0, description="frames farther apart than this cannot show stillness and are all read (s)"
+    )
+    news_levels: float = Field(
+        default=3.5, gt=0, le=64, description="mean difference of the worst cell to the last patch sent that is news"
+    )
+    repeat_s: float = Field(default=0.5, gt=0, description="a slot with news is sent this often until it settles (s)")
+    heartbeat_s: float = Field(default=2.5, gt=0, description="an unchanged slot is sent this often (s)")
 
 
 class ChangeSettings(Strict):
-    """When two pictures of a slot differ by a product."""
+    """When a slot's picture has really changed."""
 
-    pixel_levels: float = Field(
-        default=26.0,
-        gt=0,
-        le=255,
-        description="grey levels by which a pixel must differ after smoothing; noise and compression stay below 15 in rendered and filmed shelves",
+    blur_px: float = Field(default=0.8, ge=0, le=5, description="smoothing before patches are compared (patch px)")
+    tolerance_levels: float = Field(
+        default=16.0, ge=3, le=60, description="Lab distance (8 bit) above which two pixels are not the same surface"
     )
-    share_of_unit_min: float = Field(
-        default=0.16,
+    light_reach: float = Field(
+        default=0.12,
         gt=0,
-        le=2,
-        description="changed area over one unit's front; where the unit behind looks the same only its edges change",
-    )
-    share_min: float = Field(
-        default=0.012,
-        ge=0,
         le=1,
-        description="changed share of the slot below which nothing is believed, whatever the unit's size",
+        description="share of the patch over which a change of light is smooth: a shadow's half, more than a product's print",
     )
-    confirm_s: float = Field(
-        default=0.15, ge=0, le=5, description="s that a change must last; shadows and passing arms are gone by then"
-    )
-    restored_ratio: float = Field(
-        default=0.55,
-        gt=0,
-        lt=1,
-        description="a slot that is this much closer to a former state than to the present one went back to it",
-    )
-    appeared_ratio: float = Field(
-        default=1.25,
-        gt=1,
+    sightings: int = Field(
+        default=2,
+        ge=2,
         le=10,
-        description="an area that gained this much structure got a product; one that lost it lost one",
+        description="how often a new look must be seen, with nothing old between, to be believed",
     )
-    history: int = Field(default=6, ge=1, le=50, description="former states remembered for each slot and camera")
+    settle_s: float = Field(default=0.45, ge=0, le=10, description="and how long it must have lasted (s)")
+    sparse_fps: float = Field(
+        default=2.2,
+        gt=0,
+        le=30,
+        description="cameras slower than this show no motion: their frames are judged by their neighbours",
+    )
+    neighbours: int = Field(
+        default=4, ge=1, le=20, description="how many patches before and after one such frame are compared with it"
+    )
+    arm_sightings: int = Field(
+        default=3,
+        ge=2,
+        le=20,
+        description="sightings needed where an arm seems to reach in: it may be a skin-coloured product",
+    )
+    arm_share: float = Field(
+        default=0.12, gt=0, le=1, description="share of a slot that new skin colours cover where an arm reaches in"
+    )
+    closed_share: float = Field(
+        default=0.7, ge=0, le=1, description="share of a new blob that must have settled: a passing arm has not"
+    )
+    give_up_s: float = Field(
+        default=12.0, gt=1, description="after this a blob that did not close is taken as it stands (s)"
+    )
+    unit_share: float = Field(
+        default=0.22, gt=0, le=1, description="share of one unit's front that must change to be a change of a unit"
+    )
+    smallest_share: float = Field(
+        default=0.03, gt=0, le=1, description="share of the whole patch below which a change is noise"
+    )
+    follow: float = Field(
+        default=0.15, ge=0, le=1, description="how fast the remembered look follows slow light where nothing changed"
+    )
+    memories: int = Field(default=12, ge=1, le=64, description="former looks kept of each slot and camera")
 
 
 class ReachSettings(Strict):
@@ -144,9 +154,82 @@ class ReachSettings(Strict):
     )
 
 
+class DecisionSettings(Strict):
+    """How changes and hands become interactions."""
+
+    wait_s: float = Field(
+        default=6.0, ge=0, le=60, description="how long after a hand left a shelf its change is waited for (s)"
+    )
+    gather_s: float = Field(
+        default=1.0,
+        ge=0,
+        le=30,
+        description="how long other cameras and slots are waited for after a change was seen (s)",
+    )
+    one_deed_s: float = Field(
+        default=1.2, ge=0, le=30, description="how far apart cameras may see one deed begin and end (s)"
+    )
+    planned_trust: float = Field(
+        default=0.98, gt=0, lt=1, description="trust that a slot holds what the planogram says, before it was looked at"
+    )
+    take_logit: float = Field(
+        default=0.3,
+        ge=-10,
+        le=10,
+        description="log odds of a take against a put before the pixels speak: most deeds are takes",
+    )
+    full_logit: float = Field(
+        default=0.7, ge=0, le=10, description="what is added where nothing was ever taken: a full slot has no room"
+    )
+    bring_logit: float = Field(
+        default=12.0,
+        ge=0,
+        le=100,
+        description="log odds for each unit of likeness to something the person holds that the place gained",
+    )
+    bring_gain: float = Field(
+        default=0.15,
+        ge=0,
+        le=1,
+        description="gain of that likeness at which take and put are even: light and angle alone make 0.1",
+    )
+    holder_probability: float = Field(
+        default=0.1, ge=0, le=1, description="persons less likely than this are not asked what they hold"
+    )
+    restored_logit: float = Field(
+        default=1.5, ge=0, le=20, description="what a return to a former look says against a further step away from it"
+    )
+    known_odds: float = Field(
+        default=2.0, ge=1, le=1000, description="odds of what is known to have lain there against the likeliest other"
+    )
+    outline_logit: float = Field(
+        default=6.0,
+        ge=0,
+        le=50,
+        description="log odds for each unit of log contrast that the changed region's rim lost or gained",
+    )
+    likeness_lead_logit: float = Field(
+        default=3.0,
+        ge=0,
+        le=50,
+        description="the same for likeness to products: weaker, as it told 3 of 4 directions, outlines nearly all",
+    )
+    likeness_logit: float = Field(
+        default=20.0,
+        ge=0,
+        le=100,
+        description="log odds for each unit of likeness to reference pictures gained or lost",
+    )
+    likeness_floor: float = Field(
+        default=0.5, ge=0, lt=1, description="likeness below which two colour histograms have nothing in common"
+    )
+    least_probability: float = Field(default=0.01, gt=0, lt=0.5, description="candidates below this are left out")
+
+
 class ShelvesSettings(Strict):
     """All of it."""
 
     observer: ObserverSettings = ObserverSettings()
     change: ChangeSettings = ChangeSettings()
     reach: ReachSettings = ReachSettings()
+    decision: DecisionSettings = DecisionSettings()

@@ -1,0 +1,238 @@
+"""Which way a change went and which product it was: pixels, the planogram, and what is known so far."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from store_layout.geometry import StoreGeometry
+from vision.shelves.looks import distance, histogram, likeness, rim_contrast
+from vision.shelves.references import References
+from vision.shelves.settings import ShelvesSettings
+from vision.shelves.watch import ViewChange
+from vision.types import F64, PersonCandidate, SkuCandidate
+
+_FORMER = 12
+"""Decided changes remembered of each slot."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdict:
+    """``units`` is signed; ``skus`` are sorted, likeliest first."""
+
+    units: int
+    probability: float
+    skus: tuple[SkuCandidate, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Decided:
+    views: tuple[ViewChange, ...]
+    units: int
+    sku: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    sku: str
+    looks: dict[str, F64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scores:
+    """``taken`` and ``put`` hold a score for each SKU: how the pixels speak for its leaving or coming."""
+
+    taken: dict[str, float]
+    put: dict[str, float]
+
+    @property
+    def lead(self) -> float:
+        """How much better the best take is than the best put; 0 where nothing can be compared."""
+        return max(self.taken.values()) - max(self.put.values()) if self.taken else 0.0
+
+
+class Judge:
+    """Remembers what was decided, what lies where, what each person took, and how bare shelves look."""
+
+    def __init__(self, geometry: StoreGeometry, settings: ShelvesSettings, references: References) -> None:
+        self._geometry = geometry
+        self._settings = settings.decision
+        self._levels = settings.change.tolerance_levels
+        self._references = references
+        self._skus = sorted({product.sku for product in geometry.store.products})
+        self._decided: dict[int, deque[_Decided]] = {}
+        self._held: dict[int, list[_Held]] = {}
+
+    def judge(self, views: Sequence[ViewChange], units: int, persons: Sequence[PersonCandidate]) -> Verdict:
+        """Decide a change that ``views`` (one slot, several cameras) saw; ``units`` is how many by size."""
+        slot = views[0].slot_index
+        scores = self._scores(views)
+        restored = self._restored(slot, views)
+        logit = self._direction_logit(slot, views, scores, restored, persons)
+        taken = logit >= 0
+        chances = self._product_chances(slot, views, scores, taken, persons, restored)
+        candidates = self._candidates(chances)
+        probability = round(1 / (1 + math.exp(-abs(logit))), 6)
+        self._learn(slot, tuple(views), taken, units, candidates, persons)
+        return Verdict(-units if taken else units, probability, candidates)
+
+    def _scores(self, views: Sequence[ViewChange]) -> _Scores:
+        taken, put = dict.fromkeys(self._references.histograms, 0.0), dict.fromkeys(self._references.histograms, 0.0)
+        for view in views:
+            before, after = histogram(view.before, view.region), histogram(view.after, view.region)
+            for sku, pictures in self._references.histograms.items():
+                old, new = self._above(pictures, before), self._above(pictures, after)
+                taken[sku] += (2 * old - new) / len(views)
+                put[sku] += (2 * new - old) / len(views)
+        return _Scores(taken, put)
+
+    def _above(self, pictures: F64, look: F64) -> float:
+        best = max(likeness(picture, look) for picture in pictures)
+        return max(0.0, best - self._settings.likeness_floor)
+
+    def _restored(self, slot: int, views: Sequence[ViewChange]) -> _Decided | None:
+        """Return the latest decided change that this one undoes, or None."""
+        for former in reversed(self._decided.get(slot, ())):
+            pairs = [(a, b) for a in former.views for b in views if a.camera_id == b.camera_id]
+            if pairs and sum(self._undoes(a, b) for a, b in pairs) * 2 > len(pairs):
+                return former
+        return None
+
+    def _undoes(self, former: ViewChange, view: ViewChange) -> bool:
+        both = former.region & view.region
+        if both.sum() < 0.5 * min(former.region.sum(), view.region.sum()):
+            return False
+        back = float(np.median(distance(view.after, former.before)[both]))
+        away = float(np.median(distance(view.after, former.after)[both]))
+        return back < self._levels and back < 0.6 * away
+
+    def _direction_logit(
+        self,
+        slot: int,
+        views: Sequence[ViewChange],
+        scores: _Scores,
+        restored: _Decided | None,
+        persons: Sequence[PersonCandidate],
+    ) -> float:
+        settings = self._settings
+        logit = (
+            settings.take_logit
+            + settings.likeness_lead_logit * scores.lead
+            + settings.outline_logit * _outline_lost(views)
+        )
+        if restored is not None:
+            logit += math.copysign(settings.restored_logit, restored.units)
+        elif not any(each.units < 0 for each in self._decided.get(slot, ())):
+            logit += settings.full_logit
+        if restored is None and persons:
+            logit += settings.bring_logit * (settings.bring_gain - self._brought(persons, views))
+        return round(logit, 6)
+
+    def _brought(self, persons: Sequence[PersonCandidate], views: Sequence[ViewChange]) -> float:
+        """Return how much more the changed region looks like something that these persons hold than it did before.
+
+        -1 where they hold nothing: nobody puts down what they do not have.
+        """
+        gains = [
+            likeness(look, histogram(view.after, view.region)) - likeness(look, histogram(view.before, view.region))
+            for person in persons
+            if person.probability >= self._settings.holder_probability
+            for held in self._held.get(person.person_id, [])
+            for look in held.looks.values()
+            for view in views
+        ]
+        return max(gains, default=-1.0)
+
+    def _product_chances(
+        self,
+        slot: int,
+        views: Sequence[ViewChange],
+        scores: _Scores,
+        taken: bool,
+        persons: Sequence[PersonCandidate],
+        restored: _Decided | None,
+    ) -> dict[str, float]:
+        """Return unnormalised chances of each SKU."""
+        trust = self._settings.planned_trust
+        prior = dict.fromkeys(self._skus, (1 - trust) / max(len(self._skus) - 1, 1))
+        prior[self._geometry.slots[slot].sku] = trust
+        stray = self._stray(slot, views) if taken else None
+        held = [] if taken else self._likely_held(persons, views)
+        if restored is not None:
+            prior[restored.sku] = self._settings.known_odds * max(prior.values())
+        elif stray is not None:
+            prior[stray] = self._settings.known_odds * max(prior.values())
+        for sku, likely in held:
+            prior[sku] = prior[sku] * 10.0 + likely
+        spoken = scores.taken if taken else scores.put
+        weight = self._settings.likeness_logit
+        top = max(spoken.values(), default=0.0)
+        return {sku: chance * math.exp(weight * (spoken.get(sku, 0.0) - top)) for sku, chance in prior.items()}
+
+    def _stray(self, slot: int, views: Sequence[ViewChange]) -> str | None:
+        """Return the product that was last put where these views changed, if it was."""
+        for former in reversed(self._decided.get(slot, ())):
+            over = [
+                float((a.region & b.region).sum()) / max(1, int(b.region.sum()))
+                for a in former.views
+                for b in views
+                if a.camera_id == b.camera_id
+            ]
+            if former.units > 0 and over and max(over) > 0.3:
+                return former.sku
+        return None
+
+    def _likely_held(self, persons: Sequence[PersonCandidate], views: Sequence[ViewChange]) -> list[tuple[str, float]]:
+        """Return what the persons may have brought: SKU and a chance by person and by look."""
+        found: dict[str, float] = {}
+        for person in persons:
+            for held in self._held.get(person.person_id, []):
+                looks = [
+                    likeness(held.looks[view.camera_id], histogram(view.after, view.region))
+                    for view in views
+                    if view.camera_id in held.looks
+                ]
+                alike = max(looks, default=0.6)
+                found[held.sku] = found.get(held.sku, 0.0) + person.probability * 10.0 * math.exp(4 * (alike - 0.8))
+        return sorted(found.items())
+
+    def _candidates(self, chances: dict[str, float]) -> tuple[SkuCandidate, ...]:
+        total = sum(chances.values())
+        found = [SkuCandidate(sku, math.floor(1e6 * chance / total) / 1e6) for sku, chance in chances.items()]
+        kept = [each for each in found if each.probability >= self._settings.least_probability]
+        return tuple(sorted(kept, key=lambda each: (-each.probability, each.sku)))
+
+    def _learn(
+        self,
+        slot: int,
+        views: tuple[ViewChange, ...],
+        taken: bool,
+        units: int,
+        candidates: tuple[SkuCandidate, ...],
+        persons: Sequence[PersonCandidate],
+    ) -> None:
+        sku = candidates[0].sku if candidates else self._geometry.slots[slot].sku
+        self._decided.setdefault(slot, deque(maxlen=_FORMER)).append(_Decided(views, -units if taken else units, sku))
+        if not persons:
+            return
+        held = self._held.setdefault(persons[0].person_id, [])
+        if taken:
+            looks = {view.camera_id: histogram(view.before, view.region) for view in views}
+            held += [_Held(sku, looks)] * units
+        else:
+            same = [index for index, each in enumerate(held) if each.sku == sku]
+            for index in reversed(same[-units:]):
+                held.pop(index)
+
+
+def _outline_lost(views: Sequence[ViewChange]) -> float:
+    """Return the log ratio of the contrast around the changed region before and after, the mean of all views."""
+    ratios = [
+        math.log((rim_contrast(view.before, view.region) + 2.0) / (rim_contrast(view.after, view.region) + 2.0))
+        for view in views
+    ]
+    return round(sum(ratios) / len(ratios), 6)

@@ -1,0 +1,136 @@
+"""Pictures compared: light taken out, colours counted, likeness measured. Pure functions of arrays."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.types import F32, F64, U8
+
+Mask = NDArray[np.bool_]
+
+BINS = (5, 9, 9)
+"""Cells of the colour histogram along L, a and b."""
+COLOUR_SPAN = 54.0
+"""a and b are counted from 128 - COLOUR_SPAN to 128 + COLOUR_SPAN: stronger colours share the outermost cells."""
+
+
+def to_lab(patch: U8, blur_px: float) -> F32:
+    """Return ``patch`` (P, Q, 3) BGR as 8-bit-scaled Lab float32, smoothed by a Gaussian of ``blur_px``."""
+    lab = np.asarray(cv2.cvtColor(patch, cv2.COLOR_BGR2LAB), np.float32)
+    return np.asarray(cv2.GaussianBlur(lab, (0, 0), blur_px), np.float32) if blur_px > 0 else lab
+
+
+def same_light(patch: F32, reference: F32) -> F32:
+    """Return ``patch`` moved to the light of ``reference``: the middle difference of each channel taken out.
+
+    The median is blind to a change of less than half the patch.
+    """
+    shift = np.median((patch - reference).reshape(-1, 3), axis=0)
+    limited = np.clip(shift, -30.0, 30.0)
+    moved: F32 = np.asarray(patch - limited, np.float32)
+    return moved
+
+
+def same_local_light(patch: F32, reference: F32, reach_px: float) -> F32:
+    """Return ``patch`` with its lightness brought to that of ``reference``, place by place.
+
+    A shadow dims a part of a shelf evenly and leaves its print as it was, so the ratio of the two
+    lightnesses, smoothed over ``reach_px``, is taken out; what is left is print, edges and colour.
+    The ratio is limited to what shadows and highlights of people do.
+    """
+    kernel = (0, 0)
+    now = cv2.GaussianBlur(patch[..., 0], kernel, reach_px)
+    then = cv2.GaussianBlur(reference[..., 0], kernel, reach_px)
+    ratio = np.clip((then + 8.0) / (now + 8.0), 0.7, 1.6)
+    moved = patch.copy()
+    moved[..., 0] = np.clip(patch[..., 0] * ratio, 0.0, 255.0)
+    return moved
+
+
+def distance(a: F32, b: F32) -> F32:
+    """Return the colour distance (P, Q) of two Lab patches; lightness counts half, as shadows change it most."""
+    gap = a - b
+    apart: F32 = np.sqrt(0.5 * gap[..., 0] ** 2 + gap[..., 1] ** 2 + gap[..., 2] ** 2).astype(np.float32)
+    return apart
+
+
+def blobs(mask: Mask, smallest: float) -> list[Mask]:
+    """Return the connected parts of ``mask`` with at least ``smallest`` pixels, largest first, specks removed."""
+    clean = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    clean = cv2.morphologyEx(clean, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(np.asarray(clean, np.uint8), connectivity=8)
+    order = sorted(range(1, count), key=lambda k: (-int(stats[k, cv2.CC_STAT_AREA]), k))
+    return [labels == k for k in order if stats[k, cv2.CC_STAT_AREA] >= smallest]
+
+
+SKIN_CR, SKIN_CB = (136, 172), (85, 130)
+"""Bare skin in 8-bit YCrCb: Chai and Ngan, IEEE CSVT 9(4), 1999, widened in Cb for warm indoor light."""
+
+
+def skin(patch: U8) -> Mask:
+    """Return where ``patch`` (P, Q, 3) BGR has the colour of bare skin. Products and wood may have it too."""
+    light = np.asarray(cv2.cvtColor(patch, cv2.COLOR_BGR2YCrCb))
+    red, blue = light[..., 1], light[..., 2]
+    coloured: Mask = (red >= SKIN_CR[0]) & (red <= SKIN_CR[1]) & (blue >= SKIN_CB[0]) & (blue <= SKIN_CB[1])
+    return coloured & (light[..., 0] > 50)
+
+
+def histogram(lab: F32, mask: Mask) -> F64:
+    """Return the (BINS product,) colour histogram of ``lab`` under ``mask``, shared softly between cells, sum 1."""
+    pixels = lab[mask].astype(np.float64)
+    if len(pixels) == 0:
+        return np.full(int(np.prod(BINS)), 1.0 / float(np.prod(BINS)))
+    light = np.clip(pixels[:, 0], 0.0, 255.0) / 255.0 * (BINS[0] - 1)
+    colour = (np.clip(pixels[:, 1:] - 128.0, -COLOUR_SPAN, COLOUR_SPAN) + COLOUR_SPAN) / (2 * COLOUR_SPAN)
+    places = np.concatenate([light[:, None], colour * (np.array(BINS[1:]) - 1)], axis=1)
+    low = np.minimum(np.floor(places), np.array(BINS) - 2).astype(np.int64)
+    share = places - low
+    counts = np.zeros(int(np.prod(BINS)))
+    for corner in range(8):
+        up = np.array([corner >> 2 & 1, corner >> 1 & 1, corner & 1])
+        weight = np.prod(np.where(up == 1, share, 1 - share), axis=1)
+        cell = low + up
+        counts += np.bincount(
+            (cell[:, 0] * BINS[1] + cell[:, 1]) * BINS[2] + cell[:, 2], weights=weight, minlength=len(counts)
+        )
+    total: F64 = counts / counts.sum()
+    return total
+
+
+def likeness(a: F64, b: F64) -> float:
+    """Return the Bhattacharyya coefficient of two histograms, 0 to 1."""
+    return round(float(np.sqrt(a * b).sum()), 6)
+
+
+_RIM_PX = 7
+"""Width of the strips inside and outside a region's rim whose colours are compared (patch px)."""
+
+
+def rim_contrast(lab: F32, region: Mask) -> float:
+    """Return how far, in 8-bit Lab, ``lab`` (P, Q, 3) differs between the two sides of the rim of ``region`` (P, Q).
+
+    The picture that shows the thing has its outline there; the one without it goes on across the rim.
+    The patch's own edge is left out. 0 where the region has no rim.
+    """
+    kernel = np.ones((_RIM_PX, _RIM_PX), np.uint8)
+    whole = region.astype(np.uint8)
+    inside = whole - np.asarray(cv2.erode(whole, kernel, borderType=cv2.BORDER_REPLICATE), np.uint8)
+    outside = np.asarray(cv2.dilate(whole, kernel), np.uint8) - whole
+    rim = np.asarray(cv2.dilate(whole, np.ones((3, 3), np.uint8)), np.uint8) > whole
+    rim[:2], rim[-2:], rim[:, :2], rim[:, -2:] = False, False, False, False
+    if not rim.any():
+        return 0.0
+    apart = distance(_mean_near(lab, inside), _mean_near(lab, outside))
+    return round(float(apart[rim].mean(dtype=np.float64)), 4)
+
+
+def _mean_near(lab: F32, where: U8) -> F32:
+    """Return for each pixel the mean colour (P, Q, 3) of the pixels of ``where`` around it."""
+    size = (_RIM_PX, _RIM_PX)
+    weight = where.astype(np.float32)
+    total = np.asarray(cv2.boxFilter(lab * weight[..., None], -1, size, normalize=False), np.float32)
+    count = np.asarray(cv2.boxFilter(weight, -1, size, normalize=False), np.float32)
+    mean: F32 = np.asarray(total / np.maximum(count, 1.0)[..., None], np.float32)
+    return mean

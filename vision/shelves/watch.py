@@ -1,0 +1,175 @@
+"""One slot in one camera: what it looked like, what it looks like now, and when that changed for good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vision.shelves.looks import Mask, blobs, distance, same_light, same_local_light, to_lab
+from vision.shelves.settings import ChangeSettings
+from vision.shelves.sparse import SparseWindow
+from vision.types import F32, I64, U8, EvidenceFrame
+
+LOOKS = 3
+"""New looks remembered of each pixel until one of them is believed: the real one, and two passing ones."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ViewChange:
+    """A part of a slot that one camera saw change for good.
+
+    ``region`` (P, Q) is where; ``before`` and ``after`` (P, Q, 3) Lab are the whole slot around it.
+    ``before_ns`` is when the old look was last seen, ``after_ns`` when the new one was first.
+    """
+
+    slot_index: int
+    camera_id: str
+    region: Mask
+    before: F32
+    after: F32
+    before_ns: int
+    after_ns: int
+    seen_ns: int
+    evidence: tuple[EvidenceFrame, ...]
+
+    @property
+    def share(self) -> float:
+        """Share of the slot's patch that changed."""
+        return float(self.region.mean())
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """The region's middle, across and down the patch, each 0 to 1."""
+        rows, columns = np.nonzero(self.region)
+        high, wide = self.region.shape
+        return (float(columns.mean()) + 0.5) / wide, (float(rows.mean()) + 0.5) / high
+
+
+class SlotWatch:
+    """Follows one slot in one camera, patch by patch. Memory is a dozen patches, whatever the recording's length."""
+
+    def __init__(
+        self, slot_index: int, camera_id: str, unit_share: float, settings: ChangeSettings, sparse: bool
+    ) -> None:
+        self._key = (slot_index, camera_id)
+        self._settings = settings
+        self._smallest = max(settings.smallest_share, unit_share)
+        self._look: F32 | None = None
+        self._old_ns: I64 = np.zeros(0, np.int64)
+        self._old_frame: EvidenceFrame | None = None
+        self._window = SparseWindow(settings) if sparse else None
+        self._needed = 1 if sparse else settings.sightings
+        self._settle_ns = 0 if sparse else round(settings.settle_s * 1e9)
+
+    def see(self, patch: U8, frame: EvidenceFrame) -> list[ViewChange]:
+        """Take the next undisturbed patch (P, Q, 3) and return what it proves to have changed."""
+        if self._window is None:
+            return self._follow(to_lab(patch, self._settings.blur_px), frame)
+        return [change for look, at in self._window.push(patch, frame, self._look) for change in self._follow(look, at)]
+
+    def finish(self) -> list[ViewChange]:
+        """Return what the patches that still waited for later ones prove."""
+        if self._window is None:
+            return []
+        return [change for look, at in self._window.flush(self._look) for change in self._follow(look, at)]
+
+    def _follow(self, now: F32, frame: EvidenceFrame) -> list[ViewChange]:
+        if self._look is None:
+            self._begin(now, frame)
+            return []
+        now = self._in_same_light(now, self._look)
+        novel = distance(now, self._look) > self._settings.tolerance_levels
+        self._remember_old(now, novel, frame)
+        which = self._count(now, novel, frame.captured_at_ns)
+        return self._settled(novel, which, frame)
+
+    def _in_same_light(self, now: F32, look: F32) -> F32:
+        if self._window is not None:  # slow cameras show things as large as the patch: their own light is not known
+            return same_light(now, look)
+        return same_local_light(same_light(now, look), look, self._settings.light_reach * max(now.shape[:2]))
+
+    def _begin(self, now: F32, frame: EvidenceFrame) -> None:
+        shape = now.shape[:2]
+        self._look = now
+        self._old_ns = np.full(shape, frame.captured_at_ns, np.int64)
+        self._new = np.zeros((LOOKS, *shape, 3), np.float32)
+        self._seen = np.zeros((LOOKS, *shape), np.int32)
+        self._first_ns = np.zeros((LOOKS, *shape), np.int64)
+        self._old_frame = frame
+
+    def _remember_old(self, now: F32, novel: Mask, frame: EvidenceFrame) -> None:
+        assert self._look is not None
+        self._look[~novel] += self._settings.follow * (now[~novel] - self._look[~novel])
+        self._old_ns[~novel] = frame.captured_at_ns
+        self._seen[:, ~novel] = 0
+        if novel.mean() < self._settings.smallest_share / 2:
+            self._old_frame = frame
+
+    def _count(self, now: F32, novel: Mask, at_ns: int) -> I64:
+        """Count this sighting for the new look that each novel pixel shows; return which look (P, Q) that is."""
+        gap = np.stack([distance(now, look) for look in self._new])
+        gap[self._seen == 0] = np.inf
+        nearest = gap.argmin(axis=0)
+        known = novel & (np.take_along_axis(gap, nearest[None], 0)[0] <= self._settings.tolerance_levels)
+        fresh = novel & ~known
+        which: I64 = np.where(known, nearest, self._seen.argmin(axis=0)).astype(np.int64)
+        for k in range(LOOKS):
+            again, first = known & (which == k), fresh & (which == k)
+            self._seen[k][again] += 1
+            self._new[k][again] += 0.3 * (now[again] - self._new[k][again])
+            self._seen[k][first] = 1
+            self._new[k][first] = now[first]
+            self._first_ns[k][first] = at_ns
+        return which
+
+    def _settled(self, novel: Mask, which: I64, frame: EvidenceFrame) -> list[ViewChange]:
+        first_ns = np.take_along_axis(self._first_ns, which[None], 0)[0]
+        seen = np.take_along_axis(self._seen, which[None], 0)[0]
+        lasted = frame.captured_at_ns - first_ns >= self._settle_ns
+        settled = novel & (seen >= self._needed) & lasted
+        smallest = self._smallest * novel.size
+        found: list[tuple[int, Mask]] = []
+        for blob in blobs(novel, smallest):
+            old = frame.captured_at_ns - int(np.median(first_ns[blob])) > self._settings.give_up_s * 1e9
+            if old or (settled & blob).sum() >= self._settings.closed_share * (blob & novel).sum():
+                found += self._split(blob & settled, first_ns, smallest)
+        if self._window is not None and len(found) > 1:
+            found = [_joined(found)]
+        return [self._commit(part, time, which, frame) for time, part in found]
+
+    def _split(self, settled: Mask, first_ns: I64, smallest: float) -> list[tuple[int, Mask]]:
+        """Take a settled blob apart into what was first seen at different times."""
+        parts: list[tuple[int, Mask]] = []
+        for time in np.unique(first_ns[settled]).tolist():
+            parts += [(time, part & settled) for part in blobs(settled & (first_ns == time), smallest)]
+        if not parts and settled.any():
+            parts = [(int(np.median(first_ns[settled])), settled)]
+        return parts
+
+    def _commit(self, region: Mask, first_ns: int, which: I64, frame: EvidenceFrame) -> ViewChange:
+        assert self._look is not None
+        assert self._old_frame is not None
+        before = self._look.copy()
+        shown = np.take_along_axis(self._new, which[None, :, :, None], 0)[0]
+        self._look[region] = shown[region]
+        old_ns = min(int(np.quantile(self._old_ns[region], 0.5, method="lower")), first_ns)
+        self._seen[:, region] = 0
+        self._old_ns[region] = frame.captured_at_ns
+        return ViewChange(
+            *self._key,
+            region=region,
+            before=before,
+            after=self._look.copy(),
+            before_ns=old_ns,
+            after_ns=first_ns,
+            seen_ns=frame.captured_at_ns,
+            evidence=(self._old_frame, frame),
+        )
+
+
+def _joined(parts: list[tuple[int, Mask]]) -> tuple[int, Mask]:
+    """Return the largest part with those at least a quarter as large: between two slow frames, one deed."""
+    largest = max(int(part.sum()) for _, part in parts)
+    kept = [(time, part) for time, part in parts if 4 * int(part.sum()) >= largest]
+    return min(time for time, _ in kept), np.logical_or.reduce([part for _, part in kept])
