@@ -28,7 +28,11 @@ class HandSettings(Strict):
         default=0.3, ge=0, le=1, description="wrists and elbows below this are taken as unseen; COCO models' noise ends"
     )
     box_score: float = Field(
-        default=0.25, ge=0, le=1, description="hand boxes below this are dropped; a wrong hand opens an interaction"
+        default=0.15,
+        ge=0,
+        le=1,
+        description="hand boxes below this are dropped; on two rendered recordings 0.15 found 58 % of the visible "
+        "hands, 95 % of its boxes right, where 0.25 found 44 % and 0.1 gained nothing",
     )
     box_overlap: float = Field(
         default=0.5, gt=0, le=1, description="of two hand boxes that overlap more than this one is dropped"
