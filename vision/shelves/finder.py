@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from store_layout.geometry import StoreGeometry
+from store_layout.geometry import SlotPlace, StoreGeometry
 from vision.shelves.atlas import visible_slots
 from vision.shelves.judge import Judge
 from vision.shelves.reaches import Reach, Reaches
@@ -30,6 +30,11 @@ class _Deed:
     @property
     def begun_ns(self) -> int:
         return int(np.median([change.before_ns for change in self.changes]))
+
+    @property
+    def latest_begin_ns(self) -> int:
+        """When the old look was last seen by any camera."""
+        return max(change.before_ns for change in self.changes)
 
     @property
     def ended_ns(self) -> int:
@@ -55,7 +60,7 @@ class InteractionFinder:
         self._watches: dict[tuple[str, int], SlotWatch] = {}
         self._deeds: list[_Deed] = []
         self._reaches = Reaches(geometry, settings.reach)
-        self._judge = Judge(geometry, settings, References() if references is None else references)
+        self._judge = Judge(geometry, settings, References() if references is None else references, self._is_sparse)
         self._count = 0
 
     def update(self, people: People, views: Sequence[SlotViews]) -> tuple[Interaction, ...]:
@@ -67,8 +72,7 @@ class InteractionFinder:
                 for change in self._watch(view.camera_id, slot).see(view.patches[row], frame):
                     self._gather(change)
         found = [self._tell_unseen(reach) for reach in ended if self._is_blind(reach)]
-        due_ns = people.captured_at_ns - round(self._settings.decision.gather_s * NS_PER_S)
-        return (*found, *self._tell_due(due_ns))
+        return (*found, *self._tell_due(people.captured_at_ns))
 
     def finish(self, at_ns: int) -> tuple[Interaction, ...]:
         """End the input: hands that are still at shelves have left, and nothing more is waited for."""
@@ -95,36 +99,34 @@ class InteractionFinder:
         self._deeds.append(_Deed([change]))
 
     def _belongs(self, change: ViewChange, deed: _Deed) -> bool:
+        """Tell whether another camera saw the same slot change in the same time."""
         slack = round(self._settings.decision.one_deed_s * NS_PER_S)
-        for other in deed.changes:
-            same_shelf = (
-                self._geometry.slots[other.slot_index].gondola_id == self._geometry.slots[change.slot_index].gondola_id
-            )
-            overlap = other.before_ns < change.after_ns and change.before_ns < other.after_ns
-            near = abs(other.after_ns - change.after_ns) <= slack
-            same_view = other.camera_id == change.camera_id and other.slot_index == change.slot_index
-            if same_shelf and overlap and near and not (same_view and len(self._geometry.cameras) == 1):
-                return True
-        return False
+        twice = [other for other in deed.changes if other.camera_id == change.camera_id]
+        at_once = all(abs(other.after_ns - change.after_ns) < slack for other in twice)
+        if self._is_sparse[change.camera_id]:
+            return False
+        same_slot = deed.changes[0].slot_index == change.slot_index
+        overlap = deed.latest_begin_ns < change.after_ns and change.before_ns < deed.ended_ns
+        return same_slot and overlap and (at_once if twice and not deed.told else not twice)
 
-    def _tell_due(self, due_ns: int) -> list[Interaction]:
-        due = [deed for deed in self._deeds if not deed.told and deed.seen_ns <= due_ns]
+    def _tell_due(self, now_ns: int) -> list[Interaction]:
+        due = [deed for deed in self._deeds if not deed.told and deed.seen_ns + self._patience_ns(deed) <= now_ns]
         told = []
         for deed in sorted(due, key=lambda each: (each.ended_ns, each.begun_ns)):
             deed.told = True
-            told.append(self._tell(deed))
-        oldest_ns = due_ns - round(self._settings.decision.wait_s * NS_PER_S)
+            if not self._is_spill(deed) and not self._is_handless(deed):
+                told.append(self._tell(deed))
+        oldest_ns = now_ns - round(self._settings.decision.wait_s * NS_PER_S)
         self._deeds = [deed for deed in self._deeds if not deed.told or deed.seen_ns > oldest_ns]
         return told
 
     def _tell(self, deed: _Deed) -> Interaction:
-        index = self._likeliest_slot(deed)
-        changes = [change for change in deed.changes if change.slot_index == index]
+        index, changes = deed.changes[0].slot_index, deed.changes
         slot = self._geometry.slots[index]
-        weights = self._reaches.weights(slot, self._shelf_of[slot.shelf_id], deed.begun_ns, deed.ended_ns)
+        weights = self._reaches.weights(slot, self._shelf_of[slot.shelf_id], deed.latest_begin_ns, deed.ended_ns)
         persons = self._persons(weights)
-        opened, closed = deed.begun_ns, deed.ended_ns
-        if persons:
+        opened, closed = min(deed.latest_begin_ns, deed.ended_ns), deed.ended_ns
+        if persons and weights[persons[0].person_id][0] > self._settings.reach.body_weight:
             _, opened, closed = weights[persons[0].person_id]
         verdict = self._judge.judge(changes, 1, persons)
         self._count += 1
@@ -145,18 +147,45 @@ class InteractionFinder:
             tuple(evidence),
         )
 
-    def _likeliest_slot(self, deed: _Deed) -> int:
-        """Return the slot that changed most, counted in units of its product, with a hand nearest to it."""
-        scores: dict[int, float] = {}
-        for change in deed.changes:
-            units = min(change.share / max(self._unit_share[change.slot_index], 1e-3), 1.5)
-            scores[change.slot_index] = scores.get(change.slot_index, 0.0) + units
-        for index in scores:
-            slot = self._geometry.slots[index]
-            weights = self._reaches.weights(slot, self._shelf_of[slot.shelf_id], deed.begun_ns, deed.ended_ns)
-            nearest = max((weight for weight, _, _ in weights.values()), default=0.0)
-            scores[index] = round(scores[index] * (0.15 + nearest), 6)
-        return min(scores, key=lambda index: (-scores[index], index))
+    def _patience_ns(self, deed: _Deed) -> int:
+        """Return how long more is waited for: longer where no hand explains the change, as another slot's may."""
+        decision = self._settings.decision
+        known = self._nearest(deed) > self._settings.reach.body_weight
+        return round((decision.gather_s if known else decision.handless_s) * NS_PER_S)
+
+    def _nearest(self, deed: _Deed) -> float:
+        """Return how near, 0 to 1, anybody's hand or body came to the slot while it changed; 0 where nobody was."""
+        slot = self._geometry.slots[deed.changes[0].slot_index]
+        weights = self._reaches.weights(slot, self._shelf_of[slot.shelf_id], deed.latest_begin_ns, deed.ended_ns)
+        return max((weight for weight, _, _ in weights.values()), default=0.0)
+
+    def _is_spill(self, deed: _Deed) -> bool:
+        """Tell whether a neighbour's change, far stronger and of the same time, reached into this slot's picture."""
+        place = self._geometry.slots[deed.changes[0].slot_index]
+        own = self._strength(deed)
+        for other in self._deeds:
+            index = other.changes[0].slot_index
+            together = deed.begun_ns < other.ended_ns and other.begun_ns < deed.ended_ns
+            if (
+                index == deed.changes[0].slot_index
+                or not together
+                or not _are_neighbours(place, self._geometry.slots[index])
+            ):
+                continue
+            if self._strength(other) >= self._settings.decision.spill_ratio * own:
+                return True
+        return False
+
+    def _is_handless(self, deed: _Deed) -> bool:
+        """Tell whether people were about, no hand came near, and one camera alone believes in a change."""
+        alone = len({change.camera_id for change in deed.changes}) == 1
+        return alone and 0.0 < self._nearest(deed) <= self._settings.reach.body_weight
+
+    def _strength(self, deed: _Deed) -> float:
+        """Return how many units' fronts changed, over the cameras, times how near a hand came."""
+        share = max(self._unit_share[deed.changes[0].slot_index], 1e-3)
+        units = sum(min(change.share / share, 1.5) for change in deed.changes)
+        return round(units * (0.15 + self._nearest(deed)), 6)
 
     def _persons(self, weights: dict[int, tuple[float, int, int]]) -> tuple[PersonCandidate, ...]:
         # Squares favour the clearly nearer hand: two hands at one slot at once are rare.
@@ -190,3 +219,11 @@ class InteractionFinder:
             f"i-{self._count}", shelf.shelf_id, near[0].slot_id if near else None, reach.opened_ns, reach.closed_ns,
             None, 0.6, skus, (PersonCandidate(reach.person_id, 0.9),),
         )  # fmt: skip
+
+
+def _are_neighbours(a: SlotPlace, b: SlotPlace) -> bool:
+    """Tell whether two slots of one gondola lie side by side, or one above the other."""
+    if a.gondola_id != b.gondola_id:
+        return False
+    gap = max(a.from_m, b.from_m) - min(a.to_m, b.to_m)
+    return gap < 0.05 if a.shelf_id == b.shelf_id else gap < 0.0

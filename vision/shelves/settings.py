@@ -158,7 +158,7 @@ class DecisionSettings(Strict):
     """How changes and hands become interactions."""
 
     wait_s: float = Field(
-        default=6.0, ge=0, le=60, description="how long after a hand left a shelf its change is waited for (s)"
+        default=20.0, ge=0, le=60, description="how long after a hand left a shelf its change is waited for (s)"
     )
     gather_s: float = Field(
         default=1.0,
@@ -166,11 +166,17 @@ class DecisionSettings(Strict):
         le=30,
         description="how long other cameras and slots are waited for after a change was seen (s)",
     )
+    handless_s: float = Field(
+        default=2.5,
+        ge=0,
+        le=30,
+        description="the same where no hand was seen near: a neighbour slot may explain it yet (s)",
+    )
     one_deed_s: float = Field(
         default=1.2, ge=0, le=30, description="how far apart cameras may see one deed begin and end (s)"
     )
     planned_trust: float = Field(
-        default=0.98, gt=0, lt=1, description="trust that a slot holds what the planogram says, before it was looked at"
+        default=0.95, gt=0, lt=1, description="trust that a slot holds what the planogram says, before it was looked at"
     )
     take_logit: float = Field(
         default=0.3,
@@ -179,7 +185,7 @@ class DecisionSettings(Strict):
         description="log odds of a take against a put before the pixels speak: most deeds are takes",
     )
     full_logit: float = Field(
-        default=0.7, ge=0, le=10, description="what is added where nothing was ever taken: a full slot has no room"
+        default=2.5, ge=0, le=10, description="what is added where nothing was ever taken: a full slot has no room"
     )
     bring_logit: float = Field(
         default=12.0,
@@ -197,10 +203,10 @@ class DecisionSettings(Strict):
         default=0.1, ge=0, le=1, description="persons less likely than this are not asked what they hold"
     )
     restored_logit: float = Field(
-        default=1.5, ge=0, le=20, description="what a return to a former look says against a further step away from it"
+        default=4.0, ge=0, le=20, description="what a return to a former look says against a further step away from it"
     )
     known_odds: float = Field(
-        default=2.0, ge=1, le=1000, description="odds of what is known to have lain there against the likeliest other"
+        default=20.0, ge=1, le=1000, description="odds of what is known to have lain there against the likeliest other"
     )
     outline_logit: float = Field(
         default=6.0,
@@ -215,13 +221,19 @@ class DecisionSettings(Strict):
         description="the same for likeness to products: weaker, as it told 3 of 4 directions, outlines nearly all",
     )
     likeness_logit: float = Field(
-        default=20.0,
+        default=4.0,
         ge=0,
         le=100,
         description="log odds for each unit of likeness to reference pictures gained or lost",
     )
     likeness_floor: float = Field(
         default=0.5, ge=0, lt=1, description="likeness below which two colour histograms have nothing in common"
+    )
+    spill_ratio: float = Field(
+        default=2.5,
+        ge=1,
+        le=20,
+        description="how much stronger a neighbour's change must be to have caused this one too",
     )
     least_probability: float = Field(default=0.01, gt=0, lt=0.5, description="candidates below this are left out")
 
@@ -233,3 +245,7 @@ class ShelvesSettings(Strict):
     change: ChangeSettings = ChangeSettings()
     reach: ReachSettings = ReachSettings()
     decision: DecisionSettings = DecisionSettings()
+    sparse_decision: DecisionSettings = DecisionSettings(
+        planned_trust=0.4, full_logit=0.7, restored_logit=1.5, known_odds=2.0, likeness_logit=20.0
+    )
+    """For slow cameras' bins, in which things move freely: learned on the shelf-bin clip v2."""
