@@ -124,7 +124,8 @@ class InteractionFinder:
         index, changes = deed.changes[0].slot_index, deed.changes
         slot = self._geometry.slots[index]
         weights = self._reaches.weights(slot, self._shelf_of[slot.shelf_id], deed.latest_begin_ns, deed.ended_ns)
-        persons = self._persons(weights)
+        # Frames a second apart cannot follow a hand, and an arm alone is no person on the floor: nobody is named.
+        persons = () if self._is_sparse[changes[0].camera_id] else self._persons(weights)
         opened, closed = min(deed.latest_begin_ns, deed.ended_ns), deed.ended_ns
         if persons and weights[persons[0].person_id][0] > self._settings.reach.body_weight:
             _, opened, closed = weights[persons[0].person_id]
