@@ -95,10 +95,11 @@ def test_threads_and_performance_hints_change_nothing(name: str, store_frames: l
         DetectorSettings(performance="latency", threads=1),
         DetectorSettings(performance="latency", threads=2),
     ]
-    results = [load_detector(weights, settings).detect(store_frames) for settings in kinds]
+    detectors = [load_detector(weights, settings) for settings in kinds]
+    results = [detector.detect(store_frames) for detector in detectors]
     assert same(results[0], results[1])
     assert same(results[0], results[2])
-    assert len({load_detector(weights, settings).fingerprint for settings in kinds}) == 1
+    assert len({detector.fingerprint for detector in detectors}) == 1
 
 
 def test_the_shopper_is_found_and_a_pose_model_finds_the_hands(store_frames: list[Frame], shared_dir: Path) -> None:
@@ -145,6 +146,7 @@ def exact_ultralytics(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     return
 
 
+@pytest.mark.slow
 @pytest.mark.ultralytics
 @pytest.mark.parametrize(("name", "task"), [(POSE, "pose"), (COCO, "detect")])
 def test_openvino_alone_equals_ultralytics_on_the_same_frames(
@@ -161,6 +163,7 @@ def test_openvino_alone_equals_ultralytics_on_the_same_frames(
             assert np.allclose(found.keypoints_px, wanted.keypoints.data.numpy(), atol=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.ultralytics
 def test_the_ultralytics_adapter_keeps_the_promises_with_the_same_weights(
     store_frames: list[Frame], shared_dir: Path, exact_ultralytics: None
