@@ -13,6 +13,9 @@ from vision.shelves.judge import Judge
 from vision.shelves.reaches import Reach, Reaches
 from vision.shelves.references import References
 from vision.shelves.settings import ShelvesSettings
+from vision.shelves.slow import SlowShelves
+from vision.shelves.slow_judge import Verdict
+from vision.shelves.slow_watch import RegionChange
 from vision.shelves.units import unit_share
 from vision.shelves.watch import SlotWatch, ViewChange
 from vision.types import EvidenceFrame, Interaction, People, PersonCandidate, SkuCandidate, SlotViews
@@ -55,39 +58,40 @@ class InteractionFinder:
         self._shelf_of = {shelf.shelf_id: index for index, shelf in enumerate(geometry.shelves)}
         self._unit_share = [unit_share(geometry, index) for index in range(len(geometry.slots))]
         self._seen = {camera: visible_slots(geometry, camera, settings.observer) for camera in geometry.cameras}
-        slow = settings.change.sparse_fps
-        self._is_sparse = {camera.id: camera.fps < slow for camera in geometry.store.cameras}
         self._watches: dict[tuple[str, int], SlotWatch] = {}
         self._deeds: list[_Deed] = []
         self._reaches = Reaches(geometry, settings.reach)
-        self._judge = Judge(geometry, settings, References() if references is None else references, self._is_sparse)
+        self._judge = Judge(geometry, settings, References() if references is None else references)
+        self._slow = SlowShelves(geometry, settings.slow, References() if references is None else references)
         self._count = 0
 
     def update(self, people: People, views: Sequence[SlotViews]) -> tuple[Interaction, ...]:
         """Take one instant; return what became known by it, in the order in which it happened."""
         ended = self._reaches.take(people)
+        slow: list[Interaction] = []
         for view in sorted(views, key=lambda each: each.camera_id):
+            if self._slow.watches(view.camera_id):
+                slow += [self._tell_slow(*known) for known in self._slow.take(view)]
+                continue
             for row, slot in enumerate(view.slot_indices.tolist()):
                 frame = EvidenceFrame(view.camera_id, view.frame_index, view.captured_at_ns)
                 for change in self._watch(view.camera_id, slot).see(view.patches[row], frame):
                     self._gather(change)
         found = [self._tell_unseen(reach) for reach in ended if self._is_blind(reach)]
-        return (*found, *self._tell_due(people.captured_at_ns))
+        return (*slow, *found, *self._tell_due(people.captured_at_ns))
 
     def finish(self, at_ns: int) -> tuple[Interaction, ...]:
         """End the input: hands that are still at shelves have left, and nothing more is waited for."""
         del at_ns
-        for key in sorted(self._watches):
-            for change in self._watches[key].finish():
-                self._gather(change)
+        slow = [self._tell_slow(*known) for known in self._slow.finish()]
         found = [self._tell_unseen(reach) for reach in self._reaches.finish() if self._is_blind(reach)]
-        return (*found, *self._tell_due(2**62))
+        return (*slow, *found, *self._tell_due(2**62))
 
     def _watch(self, camera_id: str, slot: int) -> SlotWatch:
         key = (camera_id, slot)
         if key not in self._watches:
             share = self._settings.change.unit_share * self._unit_share[slot]
-            self._watches[key] = SlotWatch(slot, camera_id, share, self._settings.change, self._is_sparse[camera_id])
+            self._watches[key] = SlotWatch(slot, camera_id, share, self._settings.change)
         return self._watches[key]
 
     def _gather(self, change: ViewChange) -> None:
@@ -103,8 +107,6 @@ class InteractionFinder:
         slack = round(self._settings.decision.one_deed_s * NS_PER_S)
         twice = [other for other in deed.changes if other.camera_id == change.camera_id]
         at_once = all(abs(other.after_ns - change.after_ns) < slack for other in twice)
-        if self._is_sparse[change.camera_id]:
-            return False
         same_slot = deed.changes[0].slot_index == change.slot_index
         overlap = deed.latest_begin_ns < change.after_ns and change.before_ns < deed.ended_ns
         return same_slot and overlap and (at_once if twice and not deed.told else not twice)
@@ -124,8 +126,7 @@ class InteractionFinder:
         index, changes = deed.changes[0].slot_index, deed.changes
         slot = self._geometry.slots[index]
         weights = self._reaches.weights(slot, self._shelf_of[slot.shelf_id], deed.latest_begin_ns, deed.ended_ns)
-        # Frames a second apart cannot follow a hand, and an arm alone is no person on the floor: nobody is named.
-        persons = () if self._is_sparse[changes[0].camera_id] else self._persons(weights)
+        persons = self._persons(weights)
         opened, closed = min(deed.latest_begin_ns, deed.ended_ns), deed.ended_ns
         if persons and weights[persons[0].person_id][0] > self._settings.reach.body_weight:
             _, opened, closed = weights[persons[0].person_id]
@@ -147,6 +148,16 @@ class InteractionFinder:
             persons,
             tuple(evidence),
         )
+
+    def _tell_slow(self, index: int, change: RegionChange, verdict: Verdict) -> Interaction:
+        """Tell a change that a slow camera saw: its frames are too far apart to follow a hand, so nobody is named."""
+        slot = self._geometry.slots[index]
+        self._count += 1
+        return Interaction(
+            f"i-{self._count}", slot.shelf_id, slot.slot_id,
+            change.first.captured_at_ns, change.last.captured_at_ns,
+            verdict.units, verdict.probability, verdict.skus, (), (change.first, change.last),
+        )  # fmt: skip
 
     def _patience_ns(self, deed: _Deed) -> int:
         """Return how long more is waited for: longer where no hand explains the change, as another slot's may."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,12 +58,9 @@ class _Scores:
 class Judge:
     """Remembers what was decided, what lies where, what each person took, and how bare shelves look."""
 
-    def __init__(
-        self, geometry: StoreGeometry, settings: ShelvesSettings, references: References, sparse: Mapping[str, bool]
-    ) -> None:
+    def __init__(self, geometry: StoreGeometry, settings: ShelvesSettings, references: References) -> None:
         self._geometry = geometry
         self._settings = settings.decision
-        self._usual, self._loose, self._sparse = settings.decision, settings.sparse_decision, sparse
         self._levels = settings.change.tolerance_levels
         self._references = references
         self._skus = sorted({product.sku for product in geometry.store.products})
@@ -73,7 +70,6 @@ class Judge:
     def judge(self, views: Sequence[ViewChange], units: int, persons: Sequence[PersonCandidate]) -> Verdict:
         """Decide a change that ``views`` (one slot, several cameras) saw; ``units`` is how many by size."""
         slot = views[0].slot_index
-        self._settings = self._loose if self._sparse[views[0].camera_id] else self._usual
         scores = self._scores(views)
         restored = self._restored(slot, views)
         logit = self._direction_logit(slot, views, scores, restored, persons)

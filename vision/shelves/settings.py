@@ -76,24 +76,6 @@ class ChangeSettings(Strict):
         description="how often a new look must be seen, with nothing old between, to be believed",
     )
     settle_s: float = Field(default=0.45, ge=0, le=10, description="and how long it must have lasted (s)")
-    sparse_fps: float = Field(
-        default=2.2,
-        gt=0,
-        le=30,
-        description="cameras slower than this show no motion: their frames are judged by their neighbours",
-    )
-    neighbours: int = Field(
-        default=4, ge=1, le=20, description="how many patches before and after one such frame are compared with it"
-    )
-    arm_sightings: int = Field(
-        default=3,
-        ge=2,
-        le=20,
-        description="sightings needed where an arm seems to reach in: it may be a skin-coloured product",
-    )
-    arm_share: float = Field(
-        default=0.12, gt=0, le=1, description="share of a slot that new skin colours cover where an arm reaches in"
-    )
     closed_share: float = Field(
         default=0.7, ge=0, le=1, description="share of a new blob that must have settled: a passing arm has not"
     )
@@ -238,6 +220,77 @@ class DecisionSettings(Strict):
     least_probability: float = Field(default=0.01, gt=0, lt=0.5, description="candidates below this are left out")
 
 
+class SlowSettings(Strict):
+    """Cameras of about a frame a second: learned on the shelf-bin clip v2 (see docs/interactions.md)."""
+
+    below_fps: float = Field(
+        default=2.2, gt=0, le=30, description="1/s; cameras slower than this show no motion to judge frames by"
+    )
+    blur_px: float = Field(default=0.8, ge=0, le=5, description="patch px; smoothing before patches are compared")
+    tolerance_levels: float = Field(
+        default=16.0, ge=3, le=60, description="8-bit Lab; colours farther apart than this are not the same surface"
+    )
+    neighbours: int = Field(
+        default=5, ge=1, le=20, description="patches before and after one that are compared with it to find hands"
+    )
+    arm_share: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="share of the slot that a new part found in no neighbour may have: less is no arm",
+    )
+    skin_agreement: int = Field(
+        default=2,
+        ge=0,
+        le=20,
+        description="neighbours that must share a new skin-coloured part: arms may rest for a frame",
+    )
+    smallest_share: float = Field(
+        default=0.03, gt=0, le=1, description="share of the slot below which a change is light or a nudge"
+    )
+    follow: float = Field(default=0.15, ge=0, le=1, description="how fast the remembered look follows slow light")
+    rest_s: float = Field(
+        default=1.6, ge=0, le=30, description="s; changes nearer than this are one: a hand needs longer to come and go"
+    )
+    planned_odds: float = Field(
+        default=2.0,
+        ge=1,
+        le=1000,
+        description="odds of the planned product against each other: things move freely in a bin",
+    )
+    area_log_std: float = Field(
+        default=0.5,
+        gt=0,
+        le=5,
+        description="standard deviation of the log of changed area over a unit's front, hidden parts included",
+    )
+    known_odds: float = Field(
+        default=2.0, ge=1, le=1000, description="odds of what is known to have lain there against the likeliest other"
+    )
+    take_logit: float = Field(default=0.3, ge=-10, le=10, description="log odds of a take before pixels speak")
+    full_logit: float = Field(
+        default=0.7, ge=0, le=10, description="log odds added while nothing was ever taken: a full slot has no room"
+    )
+    restored_logit: float = Field(
+        default=1.5, ge=0, le=20, description="log odds that a return to a former look undoes what was decided then"
+    )
+    outline_logit: float = Field(
+        default=6.0,
+        ge=0,
+        le=50,
+        description="log odds per unit of log contrast that the region's rim lost: told 30 of 31 right",
+    )
+    lead_logit: float = Field(
+        default=3.0, ge=0, le=50, description="log odds per unit of likeness to products lost: told 23 of 31 right"
+    )
+    likeness_logit: float = Field(
+        default=20.0, ge=0, le=100, description="log odds between products per unit of likeness to their pictures"
+    )
+    likeness_floor: float = Field(
+        default=0.5, ge=0, lt=1, description="likeness below which two colour histograms have nothing in common"
+    )
+
+
 class ShelvesSettings(Strict):
     """All of it."""
 
@@ -245,7 +298,4 @@ class ShelvesSettings(Strict):
     change: ChangeSettings = ChangeSettings()
     reach: ReachSettings = ReachSettings()
     decision: DecisionSettings = DecisionSettings()
-    sparse_decision: DecisionSettings = DecisionSettings(
-        planned_trust=0.4, full_logit=0.7, restored_logit=1.5, known_odds=2.0, likeness_logit=20.0
-    )
-    """For slow cameras' bins, in which things move freely: learned on the shelf-bin clip v2."""
+    slow: SlowSettings = SlowSettings()

@@ -8,7 +8,6 @@ import numpy as np
 
 from vision.shelves.looks import Mask, blobs, distance, same_light, same_local_light, to_lab
 from vision.shelves.settings import ChangeSettings
-from vision.shelves.sparse import SparseWindow
 from vision.types import F32, I64, U8, EvidenceFrame
 
 LOOKS = 3
@@ -49,30 +48,19 @@ class ViewChange:
 class SlotWatch:
     """Follows one slot in one camera, patch by patch. Memory is a dozen patches, whatever the recording's length."""
 
-    def __init__(
-        self, slot_index: int, camera_id: str, unit_share: float, settings: ChangeSettings, sparse: bool
-    ) -> None:
+    def __init__(self, slot_index: int, camera_id: str, unit_share: float, settings: ChangeSettings) -> None:
         self._key = (slot_index, camera_id)
         self._settings = settings
         self._smallest = max(settings.smallest_share, unit_share)
         self._look: F32 | None = None
         self._old_ns: I64 = np.zeros(0, np.int64)
         self._old_frame: EvidenceFrame | None = None
-        self._window = SparseWindow(settings) if sparse else None
-        self._needed = 1 if sparse else settings.sightings
-        self._settle_ns = 0 if sparse else round(settings.settle_s * 1e9)
+        self._needed = settings.sightings
+        self._settle_ns = round(settings.settle_s * 1e9)
 
     def see(self, patch: U8, frame: EvidenceFrame) -> list[ViewChange]:
         """Take the next undisturbed patch (P, Q, 3) and return what it proves to have changed."""
-        if self._window is None:
-            return self._follow(to_lab(patch, self._settings.blur_px), frame)
-        return [change for look, at in self._window.push(patch, frame, self._look) for change in self._follow(look, at)]
-
-    def finish(self) -> list[ViewChange]:
-        """Return what the patches that still waited for later ones prove."""
-        if self._window is None:
-            return []
-        return [change for look, at in self._window.flush(self._look) for change in self._follow(look, at)]
+        return self._follow(to_lab(patch, self._settings.blur_px), frame)
 
     def _follow(self, now: F32, frame: EvidenceFrame) -> list[ViewChange]:
         if self._look is None:
@@ -85,8 +73,6 @@ class SlotWatch:
         return self._settled(novel, which, frame)
 
     def _in_same_light(self, now: F32, look: F32) -> F32:
-        if self._window is not None:  # slow cameras show things as large as the patch: their own light is not known
-            return same_light(now, look)
         return same_local_light(same_light(now, look), look, self._settings.light_reach * max(now.shape[:2]))
 
     def _begin(self, now: F32, frame: EvidenceFrame) -> None:
@@ -134,8 +120,6 @@ class SlotWatch:
             old = frame.captured_at_ns - int(np.median(first_ns[blob])) > self._settings.give_up_s * 1e9
             if old or (settled & blob).sum() >= self._settings.closed_share * (blob & novel).sum():
                 found += self._split(blob & settled, first_ns, smallest)
-        if self._window is not None and len(found) > 1:
-            found = [_joined(found)]
         return [self._commit(part, time, which, frame) for time, part in found]
 
     def _split(self, settled: Mask, first_ns: I64, smallest: float) -> list[tuple[int, Mask]]:
@@ -166,10 +150,3 @@ class SlotWatch:
             seen_ns=frame.captured_at_ns,
             evidence=(self._old_frame, frame),
         )
-
-
-def _joined(parts: list[tuple[int, Mask]]) -> tuple[int, Mask]:
-    """Return the largest part with those at least a quarter as large: between two slow frames, one deed."""
-    largest = max(int(part.sum()) for _, part in parts)
-    kept = [(time, part) for time, part in parts if 4 * int(part.sum()) >= largest]
-    return min(time for time, _ in kept), np.logical_or.reduce([part for _, part in kept])
