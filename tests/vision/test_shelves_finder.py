@@ -1,0 +1,141 @@
+"""From drawn frames of a small shelf to interactions: observer and finder together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from store_layout.geometry import StoreGeometry
+from store_layout.model import Camera, Gondola, Product, Shelf, Slot, Store
+from vision.shelves import InteractionFinder, ShelfObserver, ShelvesSettings
+from vision.types import Detections, Frame, Interaction, People, SlotViews
+
+FPS = 10
+COLOURS = {"red": (30, 30, 190), "blue": (170, 60, 30)}
+
+
+@pytest.fixture(scope="module")
+def geometry() -> StoreGeometry:
+    """One shelf 0.6 m wide, two slots of one can each, a camera right in front: 400 px to the metre."""
+    slots = (
+        Slot(id="left", sku="red", from_m=0.0, to_m=0.3),
+        Slot(id="right", sku="blue", from_m=0.3, to_m=0.6),
+    )
+    shelf = Shelf(id="s", height_m=1.0, clearance_m=0.3, slots=slots)
+    size = (0.12, 0.12, 0.2)
+    return StoreGeometry(
+        Store(
+            version=1,
+            name="drawn",
+            currency="EUR",
+            tax_classes={"standard": {"rate_percent": 0}},
+            floor_m=((-2, -3), (2, -3), (2, 1), (-2, 1)),
+            cameras=(
+                Camera(id="c", resolution_px=(320, 240), fps=FPS, position_m=(0.3, -1.0, 1.15), look_at_m=(0.3, 0, 1.15), focal_px=400),
+            ),
+            gondolas=(Gondola(id="g", front_left_m=(0, 0), facing_deg=270, width_m=0.6, depth_m=0.3, height_m=1.6, shelves=(shelf,)),),
+            products=tuple(Product(sku=sku, name=sku, price_minor=100, size_m=size) for sku in COLOURS),
+        )
+    )  # fmt: skip
+
+
+def picture(index: int, cans: str, hand_px: tuple[float, float] | None, light: float = 0.0) -> np.ndarray:
+    """Draw the shelf: cans 48 px wide in the middle of each slot, and an arm from below to the hand."""
+    rng = np.random.default_rng(index)
+    image = np.full((240, 320, 3), (150, 160, 170), np.float64)
+    for sku, left in (("red", 76), ("blue", 196)):
+        if sku in cans:
+            image[100:180, left : left + 48] = COLOURS[sku]
+            image[100:108, left : left + 48] = 210
+    if hand_px is not None:
+        x, y = round(hand_px[0]), round(hand_px[1])
+        image[y:, max(x - 14, 0) : x + 14] = (110, 140, 205)
+    return np.clip(image + light + rng.normal(0, 2, image.shape), 0, 255).astype(np.uint8)
+
+
+def seen(index: int, hand_px: tuple[float, float] | None) -> Detections:
+    """A person whose box reaches from their hand down, as a detector finds them."""
+    at_ns = index * 10**9 // FPS
+    if hand_px is None:
+        return Detections.empty("c", index, at_ns)
+    x, y = hand_px
+    box = np.array([[x - 25, y - 15, x + 25, 240]], np.float32)
+    hands = np.array([[[x, y, 0.9], [np.nan, np.nan, 0]]], np.float32)
+    return Detections("c", index, at_ns, box, np.array([0.9], np.float32), hands)
+
+
+def people(index: int, hand_px: tuple[float, float] | None) -> People:
+    """The same person on the floor, with the hand 5 cm inside the shelf."""
+    n = 0 if hand_px is None else 1
+    hands, confidence = np.full((n, 2, 3), np.nan), np.zeros((n, 2))
+    floor = np.full((n, 2), 0.0)
+    if hand_px is not None:
+        x_m = 0.3 + (hand_px[0] - 160) / 400
+        hands[0, 0], confidence[0, 0] = (x_m, 0.05, 1.15 - (hand_px[1] - 120) / 400), 0.9
+        floor[0] = (x_m, -0.6)
+    ids = np.arange(1, n + 1, dtype=np.int64) * 7
+    return People(
+        index * 10**9 // FPS, ids, floor, np.tile(np.eye(2) * 0.01, (n, 1, 1)), hands, confidence,
+        (("c",),) * n, np.zeros(n, np.bool_),
+    )  # fmt: skip
+
+
+def play(geometry: StoreGeometry, scene) -> tuple[list[Interaction], list[SlotViews]]:
+    """Run ``scene``: for each frame (cans, hand or None, light)."""
+    settings = ShelvesSettings()
+    observer, finder = ShelfObserver(geometry, "c", settings), InteractionFinder(geometry, settings)
+    found, views = [], []
+    for index, (cans, hand_px, light) in enumerate(scene):
+        frame = Frame("c", index, index * 10**9 // FPS, picture(index, cans, hand_px, light))
+        views.append(observer.observe(frame, seen(index, hand_px)))
+        found += finder.update(people(index, hand_px), [views[-1]])
+    found += finder.finish(len(views) * 10**9 // FPS)
+    return found, views
+
+
+def reach(cans_before: str, cans_after: str, x_px: float) -> list:
+    """Two quiet seconds, one second with a hand at ``x_px``, four quiet seconds."""
+    quiet = [(cans_before, None, 0.0)] * 20
+    during = [(cans_before if k < 5 else cans_after, (x_px, 130.0), 0.0) for k in range(10)]
+    return quiet + during + [(cans_after, None, 0.0)] * 40
+
+
+def test_nothing_happens_on_a_quiet_shelf_in_drifting_light(geometry) -> None:
+    found, views = play(geometry, [("red blue", None, k * 0.3) for k in range(80)])
+    assert found == []
+    assert sum(len(view) for view in views) < 20  # a tape holds what is news, and a heartbeat
+
+
+def test_a_pick_is_told_once_with_slot_product_person_and_time(geometry) -> None:
+    found, _ = play(geometry, reach("red blue", "red", 220.0))
+    (pick,) = found
+    assert (pick.slot_id, pick.change) == ("g/s/right", -1)
+    assert pick.sku_candidates[0].sku == "blue"
+    assert pick.person_candidates[0].person_id == 7
+    assert pick.person_candidates[0].probability > 0.9
+    assert pick.opened_at_ns < 3.1e9
+    assert pick.closed_at_ns > 1.9e9
+    assert pick.evidence
+
+
+def test_a_hand_that_takes_nothing_tells_nothing(geometry) -> None:
+    found, _ = play(geometry, reach("red blue", "red blue", 220.0))
+    assert [each for each in found if each.change] == []
+
+
+def test_a_put_back_follows_its_pick(geometry) -> None:
+    found, _ = play(geometry, reach("red blue", "red", 220.0) + reach("red", "red blue", 220.0))
+    assert [(each.change, each.sku_candidates[0].sku) for each in found] == [(-1, "blue"), (1, "blue")]
+
+
+def test_the_observer_keeps_hidden_slots_back(geometry) -> None:
+    _, views = play(geometry, reach("red blue", "red", 220.0))
+    right = geometry.slot_index("g/s/right")
+    during = [view for view in views if 2.0e9 <= view.captured_at_ns < 3.0e9]
+    assert all(right not in view.slot_indices for view in during)
+
+
+def test_the_same_observations_give_the_same_interactions(geometry) -> None:
+    first, _ = play(geometry, reach("red blue", "red", 220.0))
+    again, _ = play(geometry, reach("red blue", "red", 220.0))
+    assert first == again
