@@ -215,7 +215,8 @@ class InteractionFinder:
         shelf = self._geometry.shelves[reach.shelf]
         slots = [index for index, slot in enumerate(self._geometry.slots) if slot.shelf_id == shelf.shelf_id]
         seen = any(slot in seen_slots for slot in slots for seen_slots in self._seen.values())
-        return not seen and reach.deepest_m >= self._settings.reach.inside_m
+        deep = reach.deepest_m >= self._settings.reach.inside_m
+        return not seen and deep and self._reaches.is_likeliest(reach)
 
     def _tell_unseen(self, reach: Reach) -> Interaction:
         shelf = self._geometry.shelves[reach.shelf]

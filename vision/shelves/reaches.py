@@ -82,6 +82,27 @@ class Reaches:
         self.closed.extend(kept)
         return kept
 
+    def is_likeliest(self, reach: Reach) -> bool:
+        """Tell whether no other shelf of the gondola explains this hand better at the same time.
+
+        A hand between two boards is within the margin of both, but is one hand.
+        """
+        gondola = self._shelves[reach.shelf].gondola_id
+        own = self._closeness_sum(reach)
+        for other in (*self.closed, *self._open.values()):
+            shared_ns = min(reach.closed_ns, other.closed_ns) - max(reach.opened_ns, other.opened_ns)
+            shorter_ns = min(reach.closed_ns - reach.opened_ns, other.closed_ns - other.opened_ns)
+            same = other.person_id == reach.person_id and self._shelves[other.shelf].gondola_id == gondola
+            if other is reach or not same or other.shelf == reach.shelf or 2 * shared_ns < shorter_ns:
+                continue
+            if (self._closeness_sum(other), -other.shelf) > (own, -reach.shelf):
+                return False
+        return True
+
+    def _closeness_sum(self, reach: Reach) -> float:
+        shelf = self._shelves[reach.shelf]
+        return round(sum(_in_shelf(shelf, point, self._settings) for point in reach.points), 6)
+
     def weights(self, slot: SlotPlace, shelf: int, begin_ns: int, end_ns: int) -> dict[int, tuple[float, int, int]]:
         """Return for each person a weight for having been at ``slot`` in the time, and when their hand was there."""
         s = self._settings
@@ -120,5 +141,15 @@ def _closeness(
     beside = max(slot.from_m - along, along - slot.to_m, 0.0)
     above = max(-up, up - shelf.clearance_m, 0.0)
     before = max(-inwards, 0.0)
+    away = beside**2 + above**2 + before**2
+    return confidence * float(np.exp(-0.5 * away / s.spread_m**2))
+
+
+def _in_shelf(shelf: ShelfPlace, point: tuple[int, float, float, float, float], s: ReachSettings) -> float:
+    """Return how surely a hand was in the shelf: its confidence, less the farther outside it was seen."""
+    _, along, inwards, up, confidence = point
+    beside = max(-along, along - shelf.width_m, 0.0)
+    above = max(-up, up - shelf.clearance_m, 0.0)
+    before = max(-inwards, inwards - shelf.depth_m, 0.0)
     away = beside**2 + above**2 + before**2
     return confidence * float(np.exp(-0.5 * away / s.spread_m**2))
