@@ -123,7 +123,9 @@ class PeopleFusion:
         """Give ids to newcomers that have been watched long enough; some turn out to be somebody who was lost."""
         s = self._settings
         for person in [p for p in self._people if not p.confirmed and p.now]:
-            if at_ns - person.born_ns < s.founding_s * NS_PER_S or person.sightings < s.founding_sightings:
+            person.by_gate = self._at_gate(person)
+            founding_s = s.founding_s if person.by_gate else s.inside_founding_s
+            if at_ns - person.born_ns < founding_s * NS_PER_S or person.sightings < s.founding_sightings:
                 continue
             if not self._floor.covers(Point(person.place_m)) or self._may_be_known(person, at_ns):
                 continue
@@ -198,13 +200,29 @@ class PeopleFusion:
             unseen_s = (at_ns - person.seen_ns) / NS_PER_S
             if not person.confirmed:
                 kept += [person] if unseen_s <= s.founding_given_up_s else []
-            elif unseen_s <= (s.kept_s if self._can_leave(person) else s.kept_inside_s):
+            elif unseen_s <= self._kept_s(person):
                 kept.append(person)
             else:
                 events += self._gone_through(person)
                 events.append(PersonVanished(person.person_id, at_ns, _rounded(person.place_m)))
         self._people = kept
         return events
+
+    def _kept_s(self, person: Person) -> float:
+        """Return how long a person is kept unseen."""
+        s = self._settings
+        if not person.by_gate and person.sightings < s.doubtful_sightings:
+            return s.doubtful_kept_s
+        return s.kept_s if self._can_leave(person) else s.kept_inside_s
+
+    def _at_gate(self, person: Person) -> bool:
+        """Return whether the person is where people come from: at a gate or outside one; anywhere without gates."""
+        if not self._geometry.gates:
+            return True
+        place = np.array([person.place_m])
+        return any(
+            gates.in_area(gate, person.place_m) or float(gate.side(place)[0]) < 0.0 for gate in self._geometry.gates
+        )
 
     def _can_leave(self, person: Person) -> bool:
         """Return whether the person was last seen outside, or where a gate is."""

@@ -39,6 +39,7 @@ class Person:
     hands_confidence: F64 = field(default_factory=lambda: np.zeros(2))
     last_hands_m: F64 = field(default_factory=lambda: np.full((2, 3), np.nan))
     last_hands_ns: list[int] = field(default_factory=lambda: [0, 0])
+    by_gate: bool = True
     gate_sides: list[int] = field(default_factory=list)
     near_since_ns: dict[int, int] = field(default_factory=dict)
 

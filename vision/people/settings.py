@@ -35,9 +35,27 @@ class SightingSettings(Strict):
     pixel_std_heights: float = Field(
         default=0.02, gt=0, le=0.3, description="standard deviation of a box's edge, in box heights"
     )
+    bottom_std_heights: float = Field(
+        default=0.10,
+        gt=0,
+        le=0.5,
+        description="the same for the bottom of boxes that come without a skeleton: large people are often cut short",
+    )
+    short_m: float = Field(
+        default=1.3,
+        ge=0.5,
+        le=1.7,
+        description="without a skeleton, a body that seems taller than this is taken as upright and cut short, not as crouched",
+    )
     pixel_std_px: float = Field(default=1.5, gt=0, le=20, description="the same for the smallest boxes (px)")
     place_std_m: float = Field(
         default=0.10, gt=0, le=1, description="what calibration and stride add to every place (m)"
+    )
+    boxed_std_m: float = Field(
+        default=0.25,
+        gt=0,
+        le=1,
+        description="the same where the detector gives boxes alone: an arm, a bag or a cut-off leg moves their middle (m)",
     )
     widest_std_m: float = Field(
         default=1.2, gt=0, le=10, description="places less certain than this say nothing and are left out (m)"
@@ -149,6 +167,20 @@ class PeopleSettings(Strict):
     kept_s: float = Field(
         default=6.0, ge=5, le=600, description="how long somebody unseen near a gate or outside is kept (s)"
     )
+    inside_founding_s: float = Field(
+        default=1.5,
+        ge=0,
+        le=30,
+        description="how long somebody is watched who appears in the shop without having come by a gate: nobody does, but "
+        "badly cut boxes do (s)",
+    )
+    doubtful_sightings: int = Field(
+        default=40,
+        ge=1,
+        le=10_000,
+        description="who did not come by a gate and was seen less often than this may have been a shadow: 2 s in two cameras",
+    )
+    doubtful_kept_s: float = Field(default=1.0, gt=0, le=60, description="how long such a person is kept unseen (s)")
     kept_inside_s: float = Field(
         default=90.0, ge=5, le=3600, description="the same inside the shop, which one leaves through a gate only (s)"
     )

@@ -74,6 +74,7 @@ def sightings_of(tracks: Tracks, view: FloorView, settings: SightingSettings) ->
     foot_height = np.where(feet_std[:, 2] > 0, settings.ankle_height_m, 0.0)
     head = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 1]], axis=1)
     places = _Places(view.camera, settings, feet, feet_std, foot_height, head, boxes)
+    places.skeletons = found.keypoints_px is not None
     hidden = _hidden_by_others(boxes, settings.overlap_hides)
     crowding = _covered_share(boxes)
     looks = found.appearance
@@ -133,6 +134,7 @@ class _Places:
         self.bottom_cut: Bool = np.asarray(boxes[:, 3] >= camera.height_px - edge)
         self.side_cut: Bool = (boxes[:, 0] <= edge) | (boxes[:, 2] >= camera.width_px - edge)
         self.top_cut: Bool = np.asarray(boxes[:, 1] <= edge)
+        self.skeletons = True
 
     def head_height_above_foot(self, row: int) -> float:
         """Return how high the head is if the feet are where they seem to be (m)."""
@@ -168,6 +170,7 @@ def _foot_pixels(keypoints: np.ndarray | None, boxes: F64, settings: SightingSet
     feet = np.stack([middle, boxes[:, 3]], axis=1)
     std = np.stack([np.maximum(2 * step, 0.15 * (boxes[:, 2] - boxes[:, 0])), 1.5 * step, np.zeros_like(step)], axis=1)
     if keypoints is None:
+        std[:, 1] = np.maximum(std[:, 1], settings.bottom_std_heights * height)
         return feet, std
     ankles = keypoints[:, ANKLES].astype(np.float64)
     good = ankles[:, :, 2] >= settings.ankle_confidence
@@ -187,6 +190,8 @@ def _chosen_place(
         places.head_height_above_foot(row) if foot is not None and not places.top_cut[row] else settings.body_height_m
     )
     usual = abs(tall - settings.body_height_m) <= 2.5 * settings.body_height_std_m
+    if not places.skeletons:
+        usual = settings.short_m <= tall <= settings.body_height_m + 0.45
     if foot is not None and head is not None and not (usual and not view.hides_shins_at(head[0])):
         head = None if _feet_are_seen(places, row, tall, hidden, head[0], view, settings) else head
         foot = None if head is not None else foot
@@ -221,19 +226,23 @@ Estimate = tuple[tuple[float, float], Sym2]
 
 def _by_foot(places: _Places, row: int, settings: SightingSettings) -> Estimate | None:
     at, beside, below = places.foot[:, row]
-    return _estimate(at, (beside - at, below - at), settings)
+    return _estimate(at, (beside - at, below - at), _own_std_m(places, settings), settings)
+
+
+def _own_std_m(places: _Places, settings: SightingSettings) -> float:
+    return settings.place_std_m if places.skeletons else settings.boxed_std_m
 
 
 def _by_head(places: _Places, row: int, settings: SightingSettings) -> Estimate | None:
     at, beside, below = places.head[:, row]
     taller = places.head_taller[row]
     shift = 2.0 if places.side_cut[row] else 1.0
-    return _estimate(at, (shift * (beside - at), below - at, taller - at), settings)
+    return _estimate(at, (shift * (beside - at), below - at, taller - at), _own_std_m(places, settings), settings)
 
 
-def _estimate(at: F64, slopes: tuple[F64, ...], settings: SightingSettings) -> Estimate | None:
+def _estimate(at: F64, slopes: tuple[F64, ...], own_std_m: float, settings: SightingSettings) -> Estimate | None:
     """Add up one-sigma shifts on the floor into a covariance; None where the place is unknown or too vague."""
-    own = settings.place_std_m * settings.place_std_m
+    own = own_std_m * own_std_m
     xx = own + sum(float(s[0] * s[0]) for s in slopes)
     xy = sum(float(s[0] * s[1]) for s in slopes)
     yy = own + sum(float(s[1] * s[1]) for s in slopes)
