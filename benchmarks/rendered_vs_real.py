@@ -203,8 +203,13 @@ def tally_people(tally: Tally, name: str, found: Detections, truth_px: F64) -> l
     return pairs
 
 
-def tally_wrists(tally: Tally, name: str, places: F64, picture: Picture, pairs: Sequence[tuple[int, int]]) -> None:
-    """Count how far (N, 2, 3) found wrists or hands lie from visible true wrists, in heights of the person's box."""
+def tally_wrists(
+    tally: Tally, name: str, places: F64, least: float, picture: Picture, pairs: Sequence[tuple[int, int]]
+) -> None:
+    """Count how far (N, 2, 3) found wrists or hands lie from visible true wrists, in heights of the person's box.
+
+    Those of a confidence below ``least`` are taken as not found.
+    """
     assert picture.boxes_px is not None
     assert picture.wrists_px is not None
     for row, true in pairs:
@@ -213,7 +218,7 @@ def tally_wrists(tally: Tally, name: str, places: F64, picture: Picture, pairs: 
             if not wrist[2] >= 2:
                 continue
             away = np.hypot(*(places[row, :, :2] - wrist[:2]).T)
-            seen = np.isfinite(away) & (places[row, :, 2] >= 0.3)
+            seen = np.isfinite(away) & (places[row, :, 2] >= least)
             nearest = float(away[seen].min()) / height if seen.any() else np.inf
             tally.add(f"{name}_found", float(nearest <= NEAR_WRIST))
             if np.isfinite(nearest):
@@ -243,8 +248,10 @@ def tally_picture(tally: Tally, picture: Picture, frame: Frame, detectors: Mappi
             for row, _ in pairs:
                 tally.add("pose_wrist_confidence", *each.keypoints_px[row, list(WRISTS), 2])
         if picture.wrists_px is not None and name != "coco":
-            wrists = each.hands_px if each.keypoints_px is None else each.keypoints_px[:, list(WRISTS)]
-            tally_wrists(tally, f"{name}_wrist", wrists.astype(np.float64), picture, pairs)
+            skeleton = each.keypoints_px is not None
+            places = each.keypoints_px[:, list(WRISTS)] if each.keypoints_px is not None else each.hands_px
+            least = DetectorSettings().hands.keypoint_confidence if skeleton else 1e-6
+            tally_wrists(tally, f"{name}_wrist", places.astype(np.float64), least, picture, pairs)
 
 
 def tally_hands_against_pose(tally: Tally, bundled: Detections, pose: Detections) -> None:

