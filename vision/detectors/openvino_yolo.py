@@ -71,7 +71,8 @@ class OpenVinoYolo:
         return [output for output in outputs if output is not None]
 
     def _read(self, frame: Frame, letterbox: Letterbox, raw: F32) -> Detections:
-        people = self._boxes(raw, PERSON, self._settings.score, self._settings.overlap)
+        overlap = self._settings.overlap if self._metadata.extra_rows else self._settings.boxes_overlap
+        people = self._boxes(raw, PERSON, self._settings.score, overlap)
         hands = None
         if self._metadata.class_index(HAND) is not None:
             found = self._boxes(raw, HAND, self._settings.hands.box_score, self._settings.hands.box_overlap)

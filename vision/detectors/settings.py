@@ -97,6 +97,13 @@ class DetectorSettings(Strict):
     overlap: float = Field(
         default=0.65, gt=0, le=1, description="of two boxes that overlap more than this the weaker is dropped"
     )
+    boxes_overlap: float = Field(
+        default=0.45,
+        gt=0,
+        le=1,
+        description="the same for models without a skeleton: they give large people a box for the upper and one for the "
+        "lower body, which overlap by half",
+    )
     max_people: int = Field(default=40, ge=1, le=300, description="most people in one picture; keeps the work bounded")
     max_candidates: int = Field(
         default=400, ge=10, le=5000, description="boxes compared with each other before the weaker are dropped"

@@ -87,7 +87,10 @@ class UltralyticsYolo:
         keypoints = None
         if result.keypoints is not None and self._metadata.task == "pose":
             keypoints = result.keypoints.data.cpu().numpy().astype(np.float32).reshape(-1, 17, 3)[found_order]
-        people = self._of_class(found, PERSON, self._settings.score)[: self._limits.kept]
+        people = self._of_class(found, PERSON, self._settings.score)
+        if keypoints is None:
+            people = people[suppress(found[people, :4], self._settings.boxes_overlap)]
+        people = people[: self._limits.kept]
         skeletons = None if keypoints is None else keypoints[people]
         size = (frame.image.shape[1], frame.image.shape[0])
         boxes = Boxes(found[people, :4], found[people, 4], np.zeros((len(people), 0), np.float32))
