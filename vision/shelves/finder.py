@@ -191,13 +191,17 @@ class InteractionFinder:
     def _is_handless(self, deed: _Deed) -> bool:
         """Tell whether people were about, no hand came near, and one camera alone believes in a change."""
         alone = len({change.camera_id for change in deed.changes}) == 1
-        return alone and 0.0 < self._nearest(deed) <= self._settings.reach.body_weight
+        clear = self._units(deed) >= self._settings.decision.handless_units
+        return alone and not clear and 0.0 < self._nearest(deed) <= self._settings.reach.body_weight
 
     def _strength(self, deed: _Deed) -> float:
         """Return how many units' fronts changed, over the cameras, times how near a hand came."""
+        return round(self._units(deed) * (0.15 + self._nearest(deed)), 6)
+
+    def _units(self, deed: _Deed) -> float:
+        """Return how many units' fronts changed, added up over the cameras, at most 1.5 in each."""
         share = max(self._unit_share[deed.changes[0].slot_index], 1e-3)
-        units = sum(min(change.share / share, 1.5) for change in deed.changes)
-        return round(units * (0.15 + self._nearest(deed)), 6)
+        return sum(min(change.share / share, 1.5) for change in deed.changes)
 
     def _persons(self, weights: dict[int, tuple[float, int, int]]) -> tuple[PersonCandidate, ...]:
         # Squares favour the clearly nearer hand: two hands at one slot at once are rare.

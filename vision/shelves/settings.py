@@ -148,6 +148,13 @@ class DecisionSettings(Strict):
         le=30,
         description="how long other cameras and slots are waited for after a change was seen (s)",
     )
+    handless_units: float = Field(
+        default=1.0,
+        ge=0,
+        le=10,
+        description="one camera is believed without a hand if this many units' fronts changed: hands are missed more often "
+        "than a whole front is mistaken",
+    )
     handless_s: float = Field(
         default=2.5,
         ge=0,
