@@ -127,3 +127,14 @@ def test_differences_in_words(scored: Path) -> None:
         "b: is 4, expected at most 3",
         "c: has no value",
     )
+
+
+def test_a_store_beside_the_recordings_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / "layout.yaml").write_text("version: 1\n")
+    missing = tmp_path / "nothing"
+    assert main(["evaluate", str(store), str(missing)]) == 2
+    shown = capsys.readouterr()
+    assert "left out" in shown.out
+    assert "nothing" in shown.err

@@ -39,6 +39,7 @@ def evaluate(
     docs/recordings.md says what each score is.
     """
     console = Console()
+    recordings = _without_stores(console, recordings)
     pairs = [_load(place) for place in recordings]
     if json_file is not None and not json_file.parent.is_dir():
         raise wrong(json_file, None, "cannot be written: its folder does not exist", "make the folder first")
@@ -50,6 +51,14 @@ def evaluate(
         json_file.write_text(text + "\n", encoding="utf-8", newline="\n")
     if faults:
         raise NotAsExpected("; ".join(faults))
+
+
+def _without_stores(console: Console, places: list[Path]) -> list[Path]:
+    """Leave out folders that hold a store's layout and no recording, as a pattern like `samples/*/` names them too."""
+    stores = [each for each in places if (each / "layout.yaml").is_file() and not (each / "recording.yaml").exists()]
+    for each in stores:
+        console.print(f"[yellow]note:[/] {each} holds a store, not a recording: left out", highlight=False)
+    return [each for each in places if each not in stores]
 
 
 def _load(place: Path) -> tuple[LoadedRecording, LoadedTruth]:
