@@ -36,9 +36,9 @@ def head_box_px(detections: Detections, row: int) -> tuple[int, int, int, int]:
     left, top, right, bottom = detections.boxes_xyxy_px[row].astype(np.float64).tolist()
     side = _HEAD_SHARE * (bottom - top)
     centre = None if detections.keypoints_px is None else _skeleton_head(detections.keypoints_px[row], side)
-    if centre is None:  # without a skeleton the head may be anywhere along the top of a wide box
-        side = max(side, 0.35 * (right - left))
-        centre = np.array([(left + right) / 2, top + side / 2])
+    if centre is None:  # without a skeleton the head may be anywhere along the top of the box
+        margin = 0.1 * side
+        return int(left - margin), int(top - margin), int(right + margin) + 1, int(top + 1.3 * side) + 1
     return _square(centre, side)
 
 
