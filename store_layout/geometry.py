@@ -34,6 +34,8 @@ GATE_REACH_M = 0.9
 """How far a gate's area reaches to both sides of its line where the layout gives none (see ``model.Gate``)."""
 _TOUCH_M = 0.01
 """A surface this near to either end of a line of sight does not hide: the point lies on it, or the camera hangs on it."""
+_AT_ONCE = 1024
+"""Points whose lines of sight are tried at once: few enough that the tables of points by screens stay in the cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,6 +150,9 @@ class StoreGeometry:
         self._slot_indices = {place.slot_id: index for index, place in enumerate(self.slots)}
         self._shelf_indices = {place.shelf_id: index for index, place in enumerate(self.shelves)}
         self._screens = _screens(store, self.shelves)
+        solid = [screen for screen in self._screens if np.cross(screen[1], screen[2]).any()]
+        corners, sides_a, sides_b = (np.array([each[part] for each in solid]).reshape(-1, 3) for part in range(3))
+        self._screen_arrays = (corners, sides_a, sides_b)
 
     def slot_index(self, slot_id: str) -> int:
         """Return the place of ``slot_id`` ("gondola/shelf/slot") in ``slots``; LayoutError if there is none."""
@@ -173,10 +178,11 @@ class StoreGeometry:
     def hidden(self, eye_m: F64, points_m: F64) -> Bool:
         """Return (N,) whether a wall or gondola stands between ``eye_m`` (3,) and each of ``points_m`` (N, 3)."""
         points = np.asarray(points_m, np.float64).reshape(-1, 3)
-        blocked = np.zeros(len(points), np.bool_)
-        for corner, side_a, side_b in self._screens:
-            blocked |= _crosses(np.asarray(eye_m, np.float64), points, corner, side_a, side_b)
-        return blocked
+        eye = np.asarray(eye_m, np.float64)
+        blocked = [
+            _hidden(eye, points[at : at + _AT_ONCE], self._screen_arrays) for at in range(0, len(points), _AT_ONCE)
+        ]
+        return np.concatenate([np.zeros(0, np.bool_), *blocked])
 
     def screen_corners(self) -> tuple[F64, ...]:
         """Return the corners (4, 3) of every flat thing that hides what is behind it."""
@@ -311,22 +317,35 @@ def _upright(a: F64, b: F64, low_m: float, high_m: float) -> Screen:
     return corner, np.array([b[0] - a[0], b[1] - a[1], 0.0]), np.array([0.0, 0.0, high_m - low_m])
 
 
-def _crosses(eye: F64, points: F64, corner: F64, side_a: F64, side_b: F64) -> Bool:
-    """Return (N,) whether the lines of sight from ``eye`` to ``points`` (N, 3) pass through the parallelogram."""
-    normal = np.cross(side_a, side_b)
-    length2 = float((normal * normal).sum())
-    if length2 == 0.0:
-        return np.zeros(len(points), np.bool_)
+def _hidden(eye: F64, points: F64, screens: tuple[F64, F64, F64]) -> Bool:
+    """Return (N,) whether a line of sight from ``eye`` to ``points`` (N, 3) passes through any of M parallelograms.
+
+    ``screens`` are corners and the two sides from each, (M, 3) all.
+    """
+    corner, side_a, side_b = screens
+    normal = _crossed(side_a.T, side_b.T).T
+    length2 = (normal * normal).sum(axis=1)
     sight = points - eye
-    slope = sight[:, 0] * normal[0] + sight[:, 1] * normal[1] + sight[:, 2] * normal[2]
-    away = float(((corner - eye) * normal).sum())
+    x, y, z = (sight[:, axis, None] for axis in range(3))
+    slope = x * normal[:, 0] + y * normal[:, 1] + z * normal[:, 2]
+    away = ((corner - eye) * normal).sum(axis=1)
     meets = np.abs(slope) > 1e-12
     share = away / np.where(meets, slope, 1.0)
-    offset = eye + sight * share[:, None] - corner
-    along_a = (np.cross(offset, side_b) * normal).sum(axis=1) / length2
-    along_b = (np.cross(side_a, offset) * normal).sum(axis=1) / length2
-    distance = np.sqrt((sight * sight).sum(axis=1))
+    offset = np.stack([eye[axis] + line * share - corner[:, axis] for axis, line in enumerate((x, y, z))])
+    along_a = _dotted(_crossed(offset, side_b.T), normal.T) / length2
+    along_b = _dotted(_crossed(side_a.T, offset), normal.T) / length2
+    distance = np.sqrt((sight * sight).sum(axis=1))[:, None]
     between = (share * distance > _TOUCH_M) & ((1 - share) * distance > _TOUCH_M)
     on_screen = (along_a >= 0) & (along_a <= 1) & (along_b >= 0) & (along_b <= 1)
-    hidden: Bool = meets & between & on_screen
+    hidden: Bool = np.any(meets & between & on_screen, axis=1)
     return hidden
+
+
+def _crossed(a: F64, b: F64) -> F64:
+    """Return the cross products (3, ...) of (3, ...); ``np.cross`` is many times slower on few rows."""
+    return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
+
+
+def _dotted(a: F64, b: F64) -> F64:
+    dotted: F64 = a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    return dotted
