@@ -25,6 +25,7 @@ from typing import Any
 
 import av
 import numpy as np
+import openvino as ov
 
 from recordings.files import LoadedRecording, load_recording, write_gate_scans, write_recording
 from store_layout.errors import InputError
@@ -32,7 +33,7 @@ from tillfree.sources.video import camera_sources, frames, open_recording
 from vision.detectors import DetectorSettings, find_weights
 from vision.detectors.letterbox import Letterbox
 from vision.detectors.metadata import read_metadata
-from vision.detectors.openvino_yolo import _compile
+from vision.detectors.openvino_yolo import compile_network
 
 REPO = Path(__file__).resolve().parent.parent
 DEFAULT = REPO / "sample_videos" / "four-crossing"
@@ -93,7 +94,8 @@ def _encode(path: Path, pictures: list[np.ndarray], count: int, fps: float) -> N
 def pure_frames_per_second(place: Path, weights: Path) -> float:
     """Return frames a second of OpenVINO alone: inputs ready in memory, every request busy, answers thrown away."""
     xml = weights if weights.suffix == ".xml" else next(weights.glob("*.xml"))
-    queue, size_px = _compile(xml, read_metadata(xml.parent / "metadata.yaml"), DetectorSettings())
+    compiled, size_px = compile_network(xml, read_metadata(xml.parent / "metadata.yaml"), DetectorSettings())
+    queue = ov.AsyncInferQueue(compiled)
     count, seconds, waiting = 0, 0.0, []
     for frame in open_recording(load_recording(place)):
         height, width = frame.image.shape[:2]

@@ -7,10 +7,8 @@ frame, only what the first stage kept, so a tape drives it as well as a camera d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 
@@ -20,31 +18,20 @@ from vision.people import PeopleFusion
 from vision.settings import VisionSettings
 from vision.shelves import InteractionFinder, References, ShelfObserver
 from vision.tracking import Tracker, make_tracker
-from vision.types import Detections, Frame, Observation, People, Tracks, VisionEvent
+from vision.types import Frame, Observation, People, Tracks, VisionEvent
 
 
 class PixelStage:
-    """Frames to observations, in order. The detector works on the next batch while this one is looked at."""
+    """Frames to observations, in order. The detector works on the next frames while this one is looked at."""
 
     def __init__(self, detector: Detector, geometry: StoreGeometry, settings: VisionSettings) -> None:
         self._detector = detector
-        self._batch_size = settings.pipeline.batch_frames
+        self._ahead = settings.pipeline.batch_frames
         self._observers = {camera: ShelfObserver(geometry, camera, settings.shelves) for camera in geometry.cameras}
 
     def run(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Observation]]:
         """Yield each frame with its observation, in the order of ``frames``."""
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="detector") as pool:
-            ahead: tuple[Sequence[Frame], Future[list[Detections]]] | None = None
-            for batch in _batches(frames, self._batch_size):
-                following = (batch, pool.submit(self._detector.detect, batch))
-                if ahead is not None:
-                    yield from self._observe(*ahead)
-                ahead = following
-            if ahead is not None:
-                yield from self._observe(*ahead)
-
-    def _observe(self, frames: Sequence[Frame], found: Future[list[Detections]]) -> Iterator[tuple[Frame, Observation]]:
-        for frame, detections in zip(frames, found.result(), strict=True):
+        for frame, detections in self._detector.detect_each(frames, self._ahead):
             yield frame, Observation(detections, self._observers[frame.camera_id].observe(frame, detections))
 
 
@@ -109,12 +96,6 @@ class FloorStage:
         people, moves = self._fusion.update(at_ns, tracks)
         interactions = self._interactions.update(people, [each.slot_views for each in taken])
         return Instant(at_ns, tracks, people, dict(self._fusion.person_of_track), (*moves, *interactions))
-
-
-def _batches(frames: Iterable[Frame], size: int) -> Iterator[tuple[Frame, ...]]:
-    source = iter(frames)
-    while batch := tuple(islice(source, size)):
-        yield batch
 
 
 def _nobody(at_ns: int) -> People:

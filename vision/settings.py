@@ -18,7 +18,8 @@ class PipelineSettings(Strict):
         default=8,
         ge=1,
         le=64,
-        description="frames given to the detector at once; two rounds of four cameras keep two cores busy",
+        description="frames that the detector works on ahead of the one that is looked at; two rounds of four cameras "
+        "keep two cores busy",
     )
     instant_share_of_frame: float = Field(
         default=0.9,

@@ -83,6 +83,33 @@ def test_a_frame_gives_the_same_alone_and_in_any_batch(detector: Detector, store
     assert same(together, backwards)
 
 
+@pytest.mark.parametrize("ahead", [0, 1, 3])
+def test_frames_one_by_one_keep_their_order_and_few_are_held(
+    ahead: int, detector: Detector, store_frames: list[Frame]
+) -> None:
+    frames, asked_for = store_frames * 3, 0
+
+    def source() -> Iterator[Frame]:
+        nonlocal asked_for
+        for frame in frames:
+            asked_for += 1
+            yield frame
+
+    for given, (frame, found) in enumerate(detector.detect_each(source(), ahead)):
+        assert frame is frames[given]
+        assert found.frame_index == frame.index
+        assert asked_for - given <= 2 * ahead + 1
+    assert asked_for == given + 1 == len(frames)
+    assert same([found for _, found in detector.detect_each(frames, ahead)], detector.detect(frames))
+
+
+def test_a_detector_goes_on_after_somebody_stopped_asking(detector: Detector, store_frames: list[Frame]) -> None:
+    given = iter(detector.detect_each(store_frames, ahead=3))
+    next(given)
+    del given
+    assert same(detector.detect(store_frames), [detector.detect([frame])[0] for frame in store_frames])
+
+
 def test_no_frames_give_no_detections(detector: Detector) -> None:
     assert detector.detect([]) == []
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -42,6 +44,30 @@ class Detector(Protocol):
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """Return the people of each frame, in the order of ``frames``, best score first in each."""
         ...
+
+    def detect_each(self, frames: Iterable[Frame], ahead: int) -> Iterator[tuple[Frame, Detections]]:
+        """Yield each frame with what ``detect`` finds in it, in the order of ``frames``.
+
+        Up to ``ahead`` further frames are in work meanwhile, so that the caller's work and the network's overlap;
+        no more are held than about twice that many, however many there are.
+        """
+        ...
+
+
+def detect_batches(
+    detect: Callable[[Sequence[Frame]], list[Detections]], frames: Iterable[Frame], size: int
+) -> Iterator[tuple[Frame, Detections]]:
+    """Yield what ``detect_each`` promises by giving ``detect`` batches, each while the caller looks at the one before."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="detector") as pool:
+        before: tuple[Sequence[Frame], Future[list[Detections]]] | None = None
+        source = iter(frames)
+        while batch := tuple(islice(source, size)):
+            following = (batch, pool.submit(detect, batch))
+            if before is not None:
+                yield from zip(before[0], before[1].result(), strict=True)
+            before = following
+        if before is not None:
+            yield from zip(before[0], before[1].result(), strict=True)
 
 
 def fingerprint(adapter: str, files: Iterable[Path], settings: DetectorSettings) -> str:

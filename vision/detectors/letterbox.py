@@ -34,13 +34,18 @@ class Letterbox:
 
     def apply(self, image: U8) -> U8:
         """Return the (H, W, 3) network's picture of ``image``."""
+        canvas = np.empty((self.outer_px[1], self.outer_px[0], 3), np.uint8)
+        self.draw(image, canvas)
+        return canvas
+
+    def draw(self, image: U8, canvas: U8) -> None:
+        """Fill ``canvas`` (H, W, 3) with the network's picture of ``image``."""
         if self.inner_px != self.source_px:
             image = np.asarray(cv2.resize(image, self.inner_px, interpolation=cv2.INTER_LINEAR), np.uint8)
-        if self.inner_px == self.outer_px:
-            return np.ascontiguousarray(image)
-        canvas = np.full((self.outer_px[1], self.outer_px[0], 3), PADDING_GREY, np.uint8)
-        canvas[self.top_px : self.top_px + self.inner_px[1], self.left_px : self.left_px + self.inner_px[0]] = image
-        return canvas
+        right, bottom = self.left_px + self.inner_px[0], self.top_px + self.inner_px[1]
+        canvas[: self.top_px] = canvas[bottom:] = PADDING_GREY
+        canvas[:, : self.left_px] = canvas[:, right:] = PADDING_GREY
+        canvas[self.top_px : bottom, self.left_px : right] = image
 
     def back(self, points_px: F32) -> F32:
         """Return (..., 2) points of the network's picture in the source's pixels, kept inside it."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from vision.detectors.assemble import assemble
 from vision.detectors.base import WeightsError, fingerprint
@@ -15,11 +19,32 @@ from vision.detectors.metadata import HAND, PERSON, ModelMetadata, read_metadata
 from vision.detectors.settings import DetectorSettings
 from vision.types import F32, U8, Detections, Frame
 
+IN_WORK = 8
+"""Frames that ``detect`` has in work at once, a megabyte each: enough that no core of a small machine waits."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Slot:
+    """An inference request with its picture, (1, H, W, 3) uint8, which the network reads where it lies."""
+
+    request: Any
+    picture: U8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Work:
+    """A frame whose inference has begun."""
+
+    frame: Frame
+    letterbox: Letterbox
+    slot: _Slot
+
 
 class OpenVinoYolo:
-    """A detector on OpenVINO's CPU plug-in. Frames of a batch are computed side by side.
+    """A detector on OpenVINO's CPU plug-in. Several frames are computed side by side.
 
     Colour order, scale and layout are changed inside the network's graph, so a frame's bytes go in as they are.
+    Requests are waited for in the order of the frames, in the caller's thread: which one is done first shows nowhere.
     """
 
     def __init__(self, weights: Path, settings: DetectorSettings) -> None:
@@ -29,7 +54,8 @@ class OpenVinoYolo:
         self._limits = Limits(settings.max_candidates, settings.max_people)
         self._name = f"openvino:{xml.stem}"
         files = [xml, xml.with_suffix(".bin"), xml.parent / "metadata.yaml"]
-        self._queue, self._input_size_px = _compile(xml, self._metadata, settings)
+        self._compiled, self._input_size_px = compile_network(xml, self._metadata, settings)
+        self._idle: list[_Slot] = []
         self._fingerprint = fingerprint("openvino-1", [path for path in files if path.exists()], settings)
 
     @property
@@ -49,26 +75,44 @@ class OpenVinoYolo:
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """Return the people of each frame, best score first."""
-        boxes = [Letterbox.fit((f.image.shape[1], f.image.shape[0]), self._input_size_px) for f in frames]
-        outputs = self._infer([box.apply(frame.image) for frame, box in zip(frames, boxes, strict=True)])
-        return [self._read(*each) for each in zip(frames, boxes, outputs, strict=True)]
+        return [found for _, found in self.detect_each(frames, IN_WORK)]
 
-    def infer_only(self, frames: Sequence[Frame]) -> list[F32]:
-        """Return the network's raw outputs, nothing decoded: the yardstick of benchmarks."""
-        size = self._input_size_px
-        return self._infer([Letterbox.fit((f.image.shape[1], f.image.shape[0]), size).apply(f.image) for f in frames])
+    def detect_each(self, frames: Iterable[Frame], ahead: int) -> Iterator[tuple[Frame, Detections]]:
+        """Yield each frame with its people, in order, while up to ``ahead`` further ones are in work."""
+        begun: deque[_Work] = deque()
+        try:
+            for frame in frames:
+                begun.append(self._begin(frame))
+                if len(begun) > ahead:
+                    yield self._finish(begun.popleft())
+            while begun:
+                yield self._finish(begun.popleft())
+        finally:
+            for work in begun:  # whoever asked went away early
+                work.slot.request.wait()
+                self._idle.append(work.slot)
 
-    def _infer(self, pictures: Sequence[U8]) -> list[F32]:
-        outputs: list[F32 | None] = [None] * len(pictures)
+    def _begin(self, frame: Frame) -> _Work:
+        slot = self._idle.pop() if self._idle else self._new_slot()
+        letterbox = Letterbox.fit((frame.image.shape[1], frame.image.shape[0]), self._input_size_px)
+        letterbox.draw(frame.image, slot.picture[0])
+        slot.request.start_async()
+        return _Work(frame, letterbox, slot)
 
-        def keep(request: Any, index: int) -> None:
-            outputs[index] = request.get_output_tensor(0).data[0].copy()
+    def _finish(self, work: _Work) -> tuple[Frame, Detections]:
+        work.slot.request.wait()
+        found = self._read(work.frame, work.letterbox, work.slot.request.get_output_tensor(0).data[0])
+        self._idle.append(work.slot)
+        return work.frame, found
 
-        self._queue.set_callback(keep)
-        for index, picture in enumerate(pictures):
-            self._queue.start_async({0: picture[None]}, userdata=index, share_inputs=True)
-        self._queue.wait_all()
-        return [output for output in outputs if output is not None]
+    def _new_slot(self) -> _Slot:
+        import openvino as ov
+
+        width, height = self._input_size_px
+        picture = np.zeros((1, height, width, 3), np.uint8)
+        request = self._compiled.create_infer_request()
+        request.set_input_tensor(0, ov.Tensor(picture, shared_memory=True))
+        return _Slot(request, picture)
 
     def _read(self, frame: Frame, letterbox: Letterbox, raw: F32) -> Detections:
         overlap = self._settings.overlap if self._metadata.extra_rows else self._settings.boxes_overlap
@@ -95,8 +139,12 @@ def _find_xml(weights: Path) -> Path:
     return found[0]
 
 
-def _compile(xml: Path, metadata: ModelMetadata, settings: DetectorSettings) -> tuple[Any, tuple[int, int]]:
-    """Return the queue of inference requests and the network's (width, height)."""
+def compile_network(xml: Path, metadata: ModelMetadata, settings: DetectorSettings) -> tuple[Any, tuple[int, int]]:
+    """Return the compiled network, which takes (1, H, W, 3) uint8 BGR, and its (width, height).
+
+    Raises:
+        WeightsError: OpenVINO cannot read the file, or its output is not what its metadata tells.
+    """
     import openvino as ov
 
     core = ov.Core()
@@ -106,13 +154,12 @@ def _compile(xml: Path, metadata: ModelMetadata, settings: DetectorSettings) -> 
             model.reshape([1, 3, settings.height_px, settings.width_px])
         height, width = (int(side) for side in model.input(0).shape[2:])
         _check_output(list(model.output(0).shape), metadata, xml)
-        compiled = core.compile_model(_with_preprocessing(ov, model), "CPU", _properties(settings))
+        return core.compile_model(_with_preprocessing(ov, model), "CPU", _properties(settings)), (width, height)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[-160:]
         raise WeightsError(
             f"OpenVINO cannot read the model: {reason}", file=xml, mend="export it anew, or fetch other weights"
         ) from error
-    return ov.AsyncInferQueue(compiled), (width, height)
 
 
 def _check_output(shape: list[int], metadata: ModelMetadata, xml: Path) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vision.detectors.assemble import assemble
-from vision.detectors.base import WeightsError, fingerprint
+from vision.detectors.base import WeightsError, detect_batches, fingerprint
 from vision.detectors.decode import Boxes, Limits, suppress
 from vision.detectors.letterbox import Letterbox
 from vision.detectors.metadata import COCO_KEYPOINTS, HAND, PERSON, ModelMetadata
@@ -65,6 +65,10 @@ class UltralyticsYolo:
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """Return the people of each frame, best score first."""
         return [self._read(frame, self._predict(frame)) for frame in frames]
+
+    def detect_each(self, frames: Iterable[Frame], ahead: int) -> Iterator[tuple[Frame, Detections]]:
+        """Yield each frame with its people, in order, while up to ``ahead`` further ones are in work."""
+        return detect_batches(self.detect, frames, max(ahead, 1))
 
     def _predict(self, frame: Frame) -> Any:
         settings = self._settings
