@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from billing.edge import ReceiptModel
 from billing.types import BillingPort, Receipt
@@ -26,11 +27,13 @@ from tillfree.run import StoreRun
 from tillfree.settings import RunSettings, load_settings
 from tillfree.sources.video import estimate_frames, open_recording
 from tillfree.tape import TapeError, TapeWriter, file_digest, read_fingerprint, read_tape
-from tillfree.views import ViewMaker
-from vision.detectors import Detector, find_weights, load_detector, rendered_people_notice
+from vision.detectors import Detector, FoundWeights, find_weights, load_detector, rendered_people_notice
 from vision.pipeline import FloorStage, Instant, PixelStage
 from vision.shelves import load_references
 from vision.types import Frame, Observation
+
+if TYPE_CHECKING:
+    from tillfree.views import ViewMaker
 
 EVENTS_FILE = "events.jsonl"
 TAPE_FILE = "observations.tape"
@@ -166,6 +169,7 @@ class _Replay:
     ) -> None:
         self._loaded, self._settings, self._out, self._options = loaded, settings, out, options
         self._listener, self._stack = listener, stack
+        self._loading = None if options.tape else self._begin_loading()
         self._geometry = StoreGeometry(loaded.store)
         self._files: dict[str, Path] = {}
         self._notices: list[str] = []
@@ -215,6 +219,8 @@ class _Replay:
     def _open_pictures(self) -> ViewMaker | None:
         if self._out is None or not (self._options.video or self._options.report):
             return None
+        from tillfree.views import ViewMaker  # page templates and all: not for a replay without pictures
+
         if self._options.video:
             self._files["video"] = self._out / VIDEO_FILE
         if self._options.report:
@@ -229,9 +235,18 @@ class _Replay:
             )
         )
 
-    def _from_video(self) -> Iterator[tuple[Frame | None, Observation]]:
+    def _begin_loading(self) -> Future[tuple[FoundWeights, Detector]]:
+        """Let another thread load the detector: OpenVINO compiles it while the rest of the store is built."""
+        pool = self._stack.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="loading"))
+        return pool.submit(self._load)
+
+    def _load(self) -> tuple[FoundWeights, Detector]:
         found = find_weights(self._options.weights, self._loaded.weights_path)
-        detector = load_detector(found.path, self._settings.vision.detector)
+        return found, load_detector(found.path, self._settings.vision.detector)
+
+    def _from_video(self) -> Iterator[tuple[Frame | None, Observation]]:
+        assert self._loading is not None
+        found, detector = self._loading.result()
         notice = rendered_people_notice(found.path, rendered_recording=self._loaded.recording.rendered)
         self._notices += [notice] if notice else []
         return self._taped(detector)
