@@ -23,6 +23,8 @@ Bool = NDArray[np.bool_]
 
 _NEWTON_STEPS = 12
 """Newton's method doubles the right digits at each step; 12 also covers a lens at the edge of its model."""
+_LAST_STEP = 1e-9
+"""A step below this (in units of the focal length) leaves an error of its square: none in float64."""
 _LENS_RESIDUAL = 1e-9
 """A pixel whose ray is not found to this accuracy (in units of the focal length) lies outside the lens model."""
 _MAX_RADIUS2 = 16.0
@@ -214,36 +216,40 @@ def undistort(u: F64, v: F64, distortion: F64, radius2_limit: float) -> tuple[F6
     Newton's method from (u, v). The steps are held inside the lens model's limit, so the
     folded-back second solution is never found.
     """
-    if not distortion.any():
+    if not distortion.any() or u.size == 0:
         return u.copy(), v.copy()
     a, b = _clip_radius(u, v, radius2_limit)
     for _ in range(_NEWTON_STEPS):
-        got_u, got_v = distort(a, b, distortion)
-        du_a, du_b, dv_b = _lens_slopes(a, b, distortion)
-        det = du_a * dv_b - du_b * du_b
-        det = np.where(np.abs(det) < 1e-9, 1e-9, det)
-        a_step = ((u - got_u) * dv_b - (v - got_v) * du_b) / det
-        b_step = ((v - got_v) * du_a - (u - got_u) * du_b) / det
+        a_step, b_step = _newton_step(a, b, u, v, distortion)
         a, b = _clip_radius(a + a_step, b + b_step, radius2_limit)
+        if max(np.abs(a_step).max(), np.abs(b_step).max()) < _LAST_STEP:
+            break
     got_u, got_v = distort(a, b, distortion)
     good = (np.abs(got_u - u) < _LENS_RESIDUAL) & (np.abs(got_v - v) < _LENS_RESIDUAL)
     return np.where(good, a, np.nan), np.where(good, b, np.nan)
 
 
-def _lens_slopes(a: F64, b: F64, distortion: F64) -> tuple[F64, F64, F64]:
-    """Return du/da, du/db (which equals dv/da) and dv/db of :func:`distort`."""
-    k1, k2, p1, p2, k3 = distortion
-    r2 = a * a + b * b
+def _newton_step(a: F64, b: F64, u: F64, v: F64, distortion: F64) -> tuple[F64, F64]:
+    """Return how far, each (N,), to go from the rays (a, b, 1) so that :func:`distort` comes nearer to u, v."""
+    k1, k2, p1, p2, k3 = distortion.tolist()
+    a2, b2, ab = a * a, b * b, a * b
+    r2 = a2 + b2
     radial = 1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))
-    bend = 2.0 * (k1 + r2 * (2 * k2 + r2 * 3 * k3))
-    du_a = radial + a * a * bend + 2 * p1 * b + 6 * p2 * a
-    du_b = a * b * bend + 2 * p1 * a + 2 * p2 * b
-    dv_b = radial + b * b * bend + 6 * p1 * b + 2 * p2 * a
-    return du_a, du_b, dv_b
+    bend = 2.0 * k1 + r2 * (4.0 * k2 + r2 * (6.0 * k3))
+    du_a = radial + a2 * bend + (2 * p1) * b + (6 * p2) * a
+    du_b = ab * bend + (2 * p1) * a + (2 * p2) * b  # and dv/da
+    dv_b = radial + b2 * bend + (6 * p1) * b + (2 * p2) * a
+    missing_u = u - (a * radial + (2 * p1) * ab + p2 * (r2 + 2 * a2))
+    missing_v = v - (b * radial + p1 * (r2 + 2 * b2) + (2 * p2) * ab)
+    det = du_a * dv_b - du_b * du_b
+    det = np.where(np.abs(det) < 1e-9, 1e-9, det)
+    return (missing_u * dv_b - missing_v * du_b) / det, (missing_v * du_a - missing_u * du_b) / det
 
 
 def _clip_radius(a: F64, b: F64, radius2_limit: float) -> tuple[F64, F64]:
     r2 = a * a + b * b
+    if r2.max() <= radius2_limit:
+        return a, b
     shrink = np.sqrt(np.where(r2 > radius2_limit, radius2_limit / np.where(r2 > 0, r2, 1.0), 1.0))
     return a * shrink, b * shrink
 
