@@ -1,6 +1,6 @@
 """The detection tape: all that pixels gave, frame by frame, so that the rest replays without the video.
 
-File layout: the line ``TILLFREE-TAPE 1``, one line of JSON (the fingerprint), then a record a
+File layout: the line ``TILLFREE-TAPE 2``, one line of JSON (the fingerprint), then a record a
 frame: four bytes of length (big-endian), then that many bytes of zlib data holding one line of
 JSON (what arrays follow) and the arrays' bytes. A record of length 0 ends a complete tape, so a
 broken-off one is known as such.
@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from store_layout.errors import InputError
 from vision.types import Detections, Observation, SlotViews
 
-MAGIC = b"TILLFREE-TAPE 1\n"
+MAGIC = b"TILLFREE-TAPE 2\n"
 _LENGTH = struct.Struct(">I")
 _COMPRESSION_LEVEL = 3  # patches are photographs: higher levels cost time and save little
 _DETECTION_ARRAYS = ("boxes_xyxy_px", "scores", "hands_px", "keypoints_px", "appearance")
-_VIEW_ARRAYS = ("slot_indices", "visible", "patches")
+_VIEW_ARRAYS = ("slot_indices", "visible", "hidden", "patches")
 
 
 class TapeError(InputError):
@@ -67,8 +67,7 @@ def _decode(data: bytes) -> Observation:
     camera, index, at_ns = head["camera"], head["index"], head["at_ns"]
     boxes, scores, hands = (arrays[name] for name in _DETECTION_ARRAYS[:3])
     found = Detections(camera, index, at_ns, boxes, scores, hands, arrays.get("keypoints_px"), arrays.get("appearance"))
-    slots, visible, patches = (arrays[name] for name in _VIEW_ARRAYS)
-    return Observation(found, SlotViews(camera, index, at_ns, slots, visible, patches))
+    return Observation(found, SlotViews(camera, index, at_ns, *(arrays[name] for name in _VIEW_ARRAYS)))
 
 
 class TapeWriter:

@@ -127,9 +127,10 @@ class SlotViews:
     """What one frame shows of the shelves, slot by slot.
 
     ``slot_indices`` is (S,) int64 into the layout's slots in file order. ``visible``
-    is (S,) float32, the share of the slot's front that no detected person hides.
-    ``patches`` is (S, P, Q, 3) uint8 BGR: the slot's front plane, rectified and
-    upright, at a size fixed for the camera. A frame may hold few slots or none;
+    is (S,) float32, the share of the slot's front that can be read: no detected
+    person hides it and nothing moves there. ``hidden`` is (S, G, G) bool, the cells
+    of a grid over the patch that cannot. ``patches`` is (S, P, Q, 3) uint8 BGR: the
+    slot's front plane, rectified and upright, at a size fixed for the camera. A frame may hold few slots or none;
     what is left out did not change enough to be worth its bytes.
     """
 
@@ -138,12 +139,14 @@ class SlotViews:
     captured_at_ns: int
     slot_indices: I64
     visible: F32
+    hidden: NDArray[np.bool_]
     patches: U8
 
     def __post_init__(self) -> None:
         n = len(self.slot_indices)
         _require_array("slot_indices", self.slot_indices, (n,), np.int64)
         _require_array("visible", self.visible, (n,), np.float32)
+        _require_array("hidden", self.hidden, (n, None, None), np.bool_)
         _require_array("patches", self.patches, (n, None, None, 3), np.uint8)
 
     def __len__(self) -> int:

@@ -25,7 +25,12 @@ def observation(index: int, people: int, slots: int, keypoints: bool) -> Observa
         None,
     )
     patches = rng.integers(0, 256, (slots, 6, 4, 3), dtype=np.uint8)
-    return Observation(found, SlotViews(*place, np.arange(slots), rng.random(slots).astype(np.float32), patches))
+    return Observation(
+        found,
+        SlotViews(
+            *place, np.arange(slots), rng.random(slots).astype(np.float32), rng.random((slots, 12, 12)) < 0.1, patches
+        ),
+    )
 
 
 def same(one: Observation, other: Observation) -> bool:

@@ -128,14 +128,63 @@ def test_a_put_back_follows_its_pick(geometry) -> None:
     assert [(each.change, each.sku_candidates[0].sku) for each in found] == [(-1, "blue"), (1, "blue")]
 
 
-def test_the_observer_keeps_hidden_slots_back(geometry) -> None:
+def test_the_observer_marks_what_people_hide(geometry) -> None:
     _, views = play(geometry, reach("red blue", "red", 220.0))
     right = geometry.slot_index("g/s/right")
-    during = [view for view in views if 2.0e9 <= view.captured_at_ns < 3.0e9]
-    assert all(right not in view.slot_indices for view in during)
+    during = [view for view in views if 2.0e9 <= view.captured_at_ns < 3.0e9 and right in view.slot_indices]
+    for view in during:
+        hidden = view.hidden[view.slot_indices.tolist().index(right)]
+        assert hidden[-1].any()  # the arm comes from below
+        assert view.visible[view.slot_indices == right][0] < 1.0
+
+
+def test_a_pick_is_told_while_the_shopper_stands_on_before_the_shelf(geometry) -> None:
+    """The box reaches over the whole slot all the time; what is seen beside the person counts nevertheless."""
+    settings = ShelvesSettings()
+    observer, finder = ShelfObserver(geometry, "c", settings), InteractionFinder(geometry, settings)
+    found: list[Interaction] = []
+    for index in range(80):
+        cans, at_px = ("red blue", None) if index < 20 else ("red", (290.0, 60.0))
+        image = picture(index, cans, at_px)
+        box = np.array([[170, 50, 310, 240]], np.float32)
+        hands = np.full((1, 2, 3), (np.nan, np.nan, 0), np.float32)
+        at_ns = index * 10**9 // FPS
+        someone = Detections("c", index, at_ns, box, np.array([0.9], np.float32), hands)
+        view = observer.observe(
+            Frame("c", index, at_ns, image), someone if at_px else Detections.empty("c", index, at_ns)
+        )
+        found += finder.update(people(index, at_px), [view])
+    assert [(each.slot_id, each.change) for each in found] == [("g/s/right", -1)]
+    assert found[0].closed_at_ns < 3.5e9
 
 
 def test_the_same_observations_give_the_same_interactions(geometry) -> None:
     first, _ = play(geometry, reach("red blue", "red", 220.0))
     again, _ = play(geometry, reach("red blue", "red", 220.0))
     assert first == again
+
+
+def slot_view(camera: str, index: int, slot: int, shown: bool, hidden: bool = False) -> SlotViews:
+    """A patch of one slot, with a can or without."""
+    patch = np.full((1, 32, 32, 3), (150, 160, 170), np.uint8)
+    if shown:
+        patch[0, 8:28, 10:22] = COLOURS["blue"]
+    cover = np.full((1, 12, 12), hidden)
+    visible = np.array([0.0 if hidden else 1.0], np.float32)
+    return SlotViews(camera, index, index * 10**9 // FPS, np.array([slot]), visible, cover, patch)
+
+
+@pytest.mark.parametrize(("second_sees", "told"), [("the can", 0), ("no can", 1), ("nothing", 1)])
+def test_a_camera_that_sees_the_slot_unchanged_denies_a_change(geometry, second_sees: str, told: int) -> None:
+    store = geometry.store
+    second = store.cameras[0].model_copy(update={"id": "d", "position_m": (0.3, -0.9, 1.15)})
+    both = StoreGeometry(store.model_copy(update={"cameras": (*store.cameras, second)}))
+    finder, right = InteractionFinder(both, ShelvesSettings()), both.slot_index("g/s/right")
+    found: list[Interaction] = []
+    for index in range(60):
+        during, after = 20 <= index < 30, index >= 30
+        views = [slot_view("c", index, right, not after, during)]
+        kept = second_sees == "the can" or not after
+        views.append(slot_view("d", index, right, kept, during or (after and second_sees == "nothing")))
+        found += finder.update(people(index, (220.0, 130.0) if during else None), views)
+    assert len(found) == told

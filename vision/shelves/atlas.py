@@ -10,8 +10,8 @@ from store_layout.geometry import CameraModel, SlotPlace, StoreGeometry
 from vision.shelves.settings import ObserverSettings
 from vision.types import F32, F64, I64
 
-COVER_POINTS = 6
-"""A slot's hidden share is judged on a grid of this many points a side."""
+GRID = 12
+"""What of a slot is hidden or moves is judged in a grid of this many cells a side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,12 +19,12 @@ class SlotAtlas:
     """The slots that a camera sees.
 
     ``slot_indices`` (S,); ``maps`` (S * P, Q, 2) float32 pixels for cv2.remap, slot below slot;
-    ``cover_px`` (S, COVER_POINTS ** 2, 2) float64 pixels on which hiding is judged; ``patch_px`` (P, Q).
+    ``cells_px`` (S, GRID, GRID, 2) float64 pixels on which hiding is judged; ``patch_px`` (P, Q).
     """
 
     slot_indices: I64
     maps: F32
-    cover_px: F64
+    cells_px: F64
     patch_px: tuple[int, int]
 
 
@@ -50,11 +50,11 @@ def make_atlas(geometry: StoreGeometry, camera_id: str, settings: ObserverSettin
     seen = visible_slots(geometry, camera_id, settings)
     size = _patch_size(camera, [geometry.slots[i] for i in seen], settings)
     maps = [_project(camera, _first_row(geometry.slots[i], *size, settings.inset_m)) - 0.5 for i in seen]
-    cover = [_project(camera, front_points(geometry.slots[i], COVER_POINTS, COVER_POINTS)).reshape(-1, 2) for i in seen]
+    cells = [_project(camera, _first_row(geometry.slots[i], GRID, GRID, settings.inset_m)) for i in seen]
     return SlotAtlas(
         np.array(seen, np.int64),
         np.concatenate([np.zeros((0, size[1], 2)), *maps]).astype(np.float32),
-        np.stack(cover) if cover else np.zeros((0, COVER_POINTS**2, 2)),
+        np.stack(cells) if cells else np.zeros((0, GRID, GRID, 2)),
         size,
     )
 
@@ -62,6 +62,12 @@ def make_atlas(geometry: StoreGeometry, camera_id: str, settings: ObserverSettin
 def visible_slots(geometry: StoreGeometry, camera_id: str, settings: ObserverSettings) -> list[int]:
     """Return the indices of the slots that the camera sees large enough, from in front, and unhidden by furniture."""
     return [i for i, slot in enumerate(geometry.slots) if _is_seen(geometry, camera_id, slot, settings)]
+
+
+def front_areas_px2(geometry: StoreGeometry, camera_id: str, slots: list[int]) -> dict[int, float]:
+    """Return how many pixels the fronts of ``slots`` have in the camera's picture."""
+    camera = geometry.cameras[camera_id]
+    return {slot: round(_area(_project(camera, geometry.slots[slot].front_corners_m)), 3) for slot in slots}
 
 
 def _project(camera: CameraModel, points_m: F64) -> F64:

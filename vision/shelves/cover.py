@@ -1,12 +1,19 @@
-"""Where people hide the shelves in a picture."""
+"""Where people hide the shelves in a picture: their limbs where known, and whatever stands before the background.
+
+A detector's box says that somebody is in it, not which of its pixels are theirs. What a fixed
+camera sees where no box is becomes the background; inside a box, a large connected part that
+differs from the background is the person. A product that was taken or put differs too, but is
+small and apart, and so is not mistaken for a body.
+"""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from vision.shelves.settings import ObserverSettings
-from vision.types import F32, F64, U8, Detections
+from vision.shelves.settings import CoverSettings
+from vision.types import F32, U8, Detections
 
 SCALE = 4
 """The mask is this much coarser than the picture."""
@@ -16,35 +23,133 @@ LIMBS = (
 )  # fmt: skip
 """Pairs of COCO keypoints joined by a limb, the trunk crossed."""
 
+Mask = NDArray[np.bool_]
 
-def people_mask(detections: Detections, width_px: int, height_px: int, settings: ObserverSettings) -> U8:
-    """Return a mask (height / SCALE, width / SCALE), 1 where a person is: limbs where known, else the whole box."""
-    mask = np.zeros((-(-height_px // SCALE), -(-width_px // SCALE)), np.uint8)
-    for i in range(len(detections)):
-        if detections.scores[i] >= settings.minimum_score:
-            _draw_person(mask, detections, i, settings)
+
+class PeopleCover:
+    """One camera's background, and the mask of people before it."""
+
+    def __init__(self, width_px: int, height_px: int, product_px2: float, settings: CoverSettings) -> None:
+        """``product_px2`` is how large the largest product looks in this camera."""
+        self._settings = settings
+        self._smallest = max(settings.body_products * product_px2 / SCALE**2, 1.0)
+        self._size = (-(-width_px // SCALE), -(-height_px // SCALE))
+        columns, rows = self._size
+        self._background = np.zeros((rows, columns, 3), np.float32)
+        self._candidate = np.zeros((rows, columns, 3), np.float32)
+        self._agreed = np.zeros((rows, columns), np.int32)
+        self._known = np.zeros((rows, columns), np.bool_)
+
+    def mask(self, image: U8, detections: Detections) -> U8:
+        """Return a mask (rows, columns) uint8, 1 where a person may be, and learn the background elsewhere.
+
+        The mask is SCALE times coarser than ``image`` (H, W, 3) BGR.
+        """
+        small = _lab(np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), np.uint8))
+        boxes = np.zeros(self._size[::-1], np.uint8)
+        for x0, y0, x1, y1 in self._wide_boxes(detections):
+            boxes[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)] = 1
+        body = np.zeros(boxes.shape, np.uint8)
+        if boxes.any():
+            before = (_apart(small, self._background) > self._settings.foreground_levels) | ~self._known
+            body = self._bodies(before & (boxes > 0), detections)
+        self._learn(small, (boxes == 0) & (body == 0))
+        return body
+
+    def _wide_boxes(self, detections: Detections) -> list[tuple[int, int, int, int]]:
+        """Return the boxes of people, widened, as left, top, right, bottom in mask pixels."""
+        found = []
+        for i in np.flatnonzero(detections.scores >= self._settings.minimum_score).tolist():
+            x0, y0, x1, y1 = (float(v) / SCALE for v in detections.boxes_xyxy_px[i])
+            beside, below = self._settings.box_margin * (x1 - x0), self._settings.box_margin * (y1 - y0)
+            found.append((round(x0 - beside), round(y0 - below), round(x1 + beside) + 1, round(y1 + below) + 1))
+        return found
+
+    def _bodies(self, before: Mask, detections: Detections) -> U8:
+        """Return the mask of people: limbs and hands, and the large parts of ``before`` with all that touches these."""
+        clean = cv2.morphologyEx(before.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        drawn = drawn_people(detections, self._size, self._settings)
+        count, labels = cv2.connectedComponents(np.asarray(clean, np.uint8) | drawn, connectivity=8)
+        large = np.zeros(count, np.bool_)
+        large[np.unique(labels[drawn > 0])] = True
+        for x0, y0, x1, y1 in self._wide_boxes(detections):
+            inside = labels[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+            smallest = max(self._settings.body_share * (x1 - x0) * (y1 - y0), self._smallest)
+            large |= np.bincount(inside.ravel(), minlength=count) >= smallest
+        large[0] = False
+        return np.asarray(cv2.dilate(large[labels].astype(np.uint8), np.ones((3, 3), np.uint8)), np.uint8)
+
+    def _learn(self, small: F32, free: Mask) -> None:
+        """Follow the background where nobody is: slowly where it is the same, at once where another look has lasted."""
+        settings = self._settings
+        same = free & self._known & (_apart(small, self._background) <= settings.foreground_levels)
+        self._background[same] += settings.follow * (small[same] - self._background[same])
+        other = free & ~same
+        again = other & (self._agreed > 0) & (_apart(small, self._candidate) <= settings.foreground_levels)
+        self._agreed = np.where(again, self._agreed + 1, np.where(other, 1, 0)).astype(np.int32)
+        fresh = other & ~again
+        self._candidate[fresh] = small[fresh]
+        settled = other & (~self._known | (self._agreed >= settings.background_frames))
+        self._background[settled] = small[settled]
+        self._known |= settled
+
+
+def _lab(image: U8) -> F32:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2LAB), np.float32)
+
+
+def _apart(a: F32, b: F32) -> F32:
+    """Return the colour distance of two Lab pictures; lightness counts half, as shadows change it most."""
+    gap = a - b
+    gap *= gap
+    apart: F32 = np.sqrt(0.5 * gap[..., 0] + gap[..., 1] + gap[..., 2])
+    return apart
+
+
+def drawn_people(detections: Detections, size: tuple[int, int], settings: CoverSettings) -> U8:
+    """Return a mask of ``size`` (columns, rows): limbs and heads of skeletons, and a disc about every hand."""
+    mask = np.zeros(size[::-1], np.uint8)
+    for i in np.flatnonzero(detections.scores >= settings.minimum_score).tolist():
+        _draw_person(mask, detections, i, settings)
     return mask
 
 
-def _draw_person(mask: U8, detections: Detections, i: int, settings: ObserverSettings) -> None:
-    x0, y0, x1, y1 = (round(float(v) / SCALE) for v in detections.boxes_xyxy_px[i])
-    high = max(y1 - y0, 1)
-    points = None if detections.keypoints_px is None else detections.keypoints_px[i]
-    sure = [] if points is None else [k for k in range(17) if points[k, 2] >= settings.joint_confidence]
-    if points is None or not {5, 6}.issubset(sure) or not {11, 12}.intersection(sure):
-        cv2.rectangle(mask, (x0, y0), (x1, y1), 1, -1)
-    else:
-        drawn = [(tuple(_point(points[a])), tuple(_point(points[b]))) for a, b in LIMBS if a in sure and b in sure]
+def boxed_people(detections: Detections, size: tuple[int, int], settings: CoverSettings) -> U8:
+    """Return the same for cameras without a background: skeletons, or the whole box where there is none."""
+    mask = drawn_people(detections, size, settings)
+    for i in np.flatnonzero(detections.scores >= settings.minimum_score).tolist():
+        if not _has_trunk(detections, i, settings):
+            x0, y0, x1, y1 = (round(float(v) / SCALE) for v in detections.boxes_xyxy_px[i])
+            cv2.rectangle(mask, (x0, y0), (x1, y1), 1, -1)
+    return mask
+
+
+def _sure(detections: Detections, i: int, settings: CoverSettings) -> set[int]:
+    if detections.keypoints_px is None:
+        return set()
+    return set(np.flatnonzero(detections.keypoints_px[i, :, 2] >= settings.joint_confidence).tolist())
+
+
+def _has_trunk(detections: Detections, i: int, settings: CoverSettings) -> bool:
+    sure = _sure(detections, i, settings)
+    return {5, 6} <= sure and bool({11, 12} & sure)
+
+
+def _draw_person(mask: U8, detections: Detections, i: int, settings: CoverSettings) -> None:
+    high = max(float(detections.boxes_xyxy_px[i, 3] - detections.boxes_xyxy_px[i, 1]) / SCALE, 1.0)
+    if detections.keypoints_px is not None and _has_trunk(detections, i, settings):
+        points, sure = detections.keypoints_px[i], _sure(detections, i, settings)
         width = max(2, round(2 * settings.limb_heights * high))
-        for a, b in drawn:
-            cv2.line(mask, a, b, 1, width)
+        for a, b in LIMBS:
+            if a in sure and b in sure:
+                cv2.line(mask, _point(points[a]), _point(points[b]), 1, width)
         _draw_head(mask, points, high, settings)
     for hand in detections.hands_px[i]:
         if hand[2] >= settings.joint_confidence:
-            cv2.circle(mask, tuple(_point(hand)), max(2, round(settings.hand_heights * high)), 1, -1)
+            cv2.circle(mask, _point(hand), max(2, round(settings.hand_heights * high)), 1, -1)
 
 
-def _draw_head(mask: U8, points: F32, high: int, settings: ObserverSettings) -> None:
+def _draw_head(mask: U8, points: F32, high: float, settings: CoverSettings) -> None:
     """Hide the head: above the shoulders along the trunk, and around every point of the face that is seen."""
     radius = max(2, round(settings.head_heights * high))
     shoulders, hips = points[5:7, :2].mean(axis=0), points[11:13, :2].mean(axis=0)
@@ -52,21 +157,11 @@ def _draw_head(mask: U8, points: F32, high: int, settings: ObserverSettings) -> 
     up = trunk / max(float(np.hypot(trunk[0], trunk[1])), 1.0)
     for rise in (0.0, 0.6, 1.2):
         centre = shoulders + up * (rise * radius * SCALE)
-        cv2.circle(mask, (round(float(centre[0]) / SCALE), round(float(centre[1]) / SCALE)), radius, 1, -1)
+        cv2.circle(mask, _point(centre), radius, 1, -1)
     for point in points[:5]:
         if point[2] >= settings.joint_confidence:
-            cv2.circle(mask, tuple(_point(point)), radius, 1, -1)
+            cv2.circle(mask, _point(point), radius, 1, -1)
 
 
-def _point(keypoint: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> list[int]:
-    return [round(float(keypoint[0]) / SCALE), round(float(keypoint[1]) / SCALE)]
-
-
-def visible_shares(mask: U8, points_px: F64) -> F64:
-    """Return (S,) shares of ``points_px`` (S, K, 2) that the mask leaves free."""
-    if len(points_px) == 0:
-        return np.zeros(0)
-    rows = np.clip((points_px[..., 1] / SCALE).astype(np.int64), 0, mask.shape[0] - 1)
-    columns = np.clip((points_px[..., 0] / SCALE).astype(np.int64), 0, mask.shape[1] - 1)
-    free: F64 = 1.0 - mask[rows, columns].mean(axis=1, dtype=np.float64)
-    return free
+def _point(place: F32) -> tuple[int, int]:
+    return round(float(place[0]) / SCALE), round(float(place[1]) / SCALE)

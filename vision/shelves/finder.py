@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from store_layout.geometry import SlotPlace, StoreGeometry
-from vision.shelves.atlas import visible_slots
+from vision.shelves.atlas import front_areas_px2, visible_slots
 from vision.shelves.judge import Judge
 from vision.shelves.reaches import Reach, Reaches
 from vision.shelves.references import References
@@ -58,8 +58,10 @@ class InteractionFinder:
         self._shelf_of = {shelf.shelf_id: index for index, shelf in enumerate(geometry.shelves)}
         self._unit_share = [unit_share(geometry, index) for index in range(len(geometry.slots))]
         self._seen = {camera: visible_slots(geometry, camera, settings.observer) for camera in geometry.cameras}
+        self._front_px2 = {camera: front_areas_px2(geometry, camera, seen) for camera, seen in self._seen.items()}
         self._watches: dict[tuple[str, int], SlotWatch] = {}
         self._deeds: list[_Deed] = []
+        self._last_told: dict[int, _Deed] = {}
         self._reaches = Reaches(geometry, settings.reach)
         self._judge = Judge(geometry, settings, References() if references is None else references)
         self._slow = SlowShelves(geometry, settings.slow, References() if references is None else references)
@@ -75,7 +77,7 @@ class InteractionFinder:
                 continue
             for row, slot in enumerate(view.slot_indices.tolist()):
                 frame = EvidenceFrame(view.camera_id, view.frame_index, view.captured_at_ns)
-                for change in self._watch(view.camera_id, slot).see(view.patches[row], frame):
+                for change in self._watch(view.camera_id, slot).see(view.patches[row], view.hidden[row], frame):
                     self._gather(change)
         found = [self._tell_unseen(reach) for reach in ended if self._is_blind(reach)]
         return (*slow, *found, *self._tell_due(people.captured_at_ns))
@@ -109,14 +111,14 @@ class InteractionFinder:
         at_once = all(abs(other.after_ns - change.after_ns) < slack for other in twice)
         same_slot = deed.changes[0].slot_index == change.slot_index
         overlap = deed.latest_begin_ns < change.after_ns and change.before_ns < deed.ended_ns
-        return same_slot and overlap and (at_once if twice and not deed.told else not twice)
+        return same_slot and overlap and at_once
 
     def _tell_due(self, now_ns: int) -> list[Interaction]:
         due = [deed for deed in self._deeds if not deed.told and deed.seen_ns + self._patience_ns(deed) <= now_ns]
         told = []
         for deed in sorted(due, key=lambda each: (each.ended_ns, each.begun_ns)):
             deed.told = True
-            if not self._is_spill(deed) and not self._is_handless(deed):
+            if not self._is_spill(deed) and not self._is_handless(deed) and not self._is_denied(deed):
                 told.append(self._tell(deed))
         oldest_ns = now_ns - round(self._settings.decision.wait_s * NS_PER_S)
         self._deeds = [deed for deed in self._deeds if not deed.told or deed.seen_ns > oldest_ns]
@@ -127,9 +129,12 @@ class InteractionFinder:
         slot = self._geometry.slots[index]
         weights = self._reaches.weights(slot, self._shelf_of[slot.shelf_id], deed.latest_begin_ns, deed.ended_ns)
         persons = self._persons(weights)
+        self._last_told[index] = deed
         opened, closed = min(deed.latest_begin_ns, deed.ended_ns), deed.ended_ns
         if persons and weights[persons[0].person_id][0] > self._settings.reach.body_weight:
-            _, opened, closed = weights[persons[0].person_id]
+            _, came_ns, left_ns = weights[persons[0].person_id]
+            if came_ns < closed and left_ns > opened:
+                opened, closed = max(opened, came_ns), min(closed, left_ns)
         verdict = self._judge.judge(changes, 1, persons)
         self._count += 1
         evidence = sorted(
@@ -160,10 +165,13 @@ class InteractionFinder:
         )  # fmt: skip
 
     def _patience_ns(self, deed: _Deed) -> int:
-        """Return how long more is waited for: longer where no hand explains the change, as another slot's may."""
+        """Return how long more is waited for: longer where nobody explains the change, as another slot's may."""
         decision = self._settings.decision
-        known = self._nearest(deed) > self._settings.reach.body_weight
-        return round((decision.gather_s if known else decision.handless_s) * NS_PER_S)
+        return round((decision.gather_s if self._is_explained(deed) else decision.handless_s) * NS_PER_S)
+
+    def _is_explained(self, deed: _Deed) -> bool:
+        """Tell whether a hand came near the slot while it changed, or somebody stood within reach of it."""
+        return self._nearest(deed) >= self._settings.decision.explained_weight
 
     def _nearest(self, deed: _Deed) -> float:
         """Return how near, 0 to 1, anybody's hand or body came to the slot while it changed; 0 where nobody was."""
@@ -189,10 +197,28 @@ class InteractionFinder:
         return False
 
     def _is_handless(self, deed: _Deed) -> bool:
-        """Tell whether people were about, no hand came near, and one camera alone believes in a change."""
+        """Tell whether people were about, nobody within reach, and one camera alone believes in a change."""
         alone = len({change.camera_id for change in deed.changes}) == 1
         clear = self._units(deed) >= self._settings.decision.handless_units
-        return alone and not clear and 0.0 < self._nearest(deed) <= self._settings.reach.body_weight
+        return alone and not clear and self._nearest(deed) > 0.0 and not self._is_explained(deed)
+
+    def _is_denied(self, deed: _Deed) -> bool:
+        """Tell whether the cameras that saw the slot unchanged since show it larger than those that saw a change."""
+        slot = deed.changes[0].slot_index
+        believing = {change.camera_id for change in deed.changes}
+        for_it = sum(self._front_px2[camera][slot] for camera in sorted(believing))
+        against = sum(
+            areas[slot]
+            for camera, areas in self._front_px2.items()
+            if camera not in believing and slot in areas and self._saw_it_unchanged(camera, slot, deed)
+        )
+        return against > self._settings.decision.denial_ratio * for_it
+
+    def _saw_it_unchanged(self, camera_id: str, slot: int, deed: _Deed) -> bool:
+        watch, former = self._watches.get((camera_id, slot)), self._last_told.get(slot)
+        if former is not None and camera_id not in {change.camera_id for change in former.changes}:
+            return False  # it missed what happened before, so what looks the same to it is not the same
+        return watch is not None and watch.saw_unchanged_since(max(change.after_ns for change in deed.changes))
 
     def _strength(self, deed: _Deed) -> float:
         """Return how many units' fronts changed, over the cameras, times how near a hand came."""

@@ -7,6 +7,50 @@ from pydantic import Field
 from store_layout.model import Strict
 
 
+class CoverSettings(Strict):
+    """Which pixels people hide. Part of a tape's fingerprint, as the observer's."""
+
+    limb_heights: float = Field(
+        default=0.075, ge=0, le=0.3, description="half the width given to a limb, in heights of the person's box"
+    )
+    head_heights: float = Field(
+        default=0.095,
+        ge=0,
+        le=0.3,
+        description="radius hidden about the head, in box heights: half a head's height (Drillis and Contini 1964: 0.13), and hair",
+    )
+    hand_heights: float = Field(
+        default=0.11, ge=0, le=0.4, description="radius hidden about a hand with what it holds, in box heights"
+    )
+    joint_confidence: float = Field(default=0.3, ge=0, le=1, description="keypoints below this are not drawn")
+    minimum_score: float = Field(default=0.25, ge=0, le=1, description="boxes below this hide nothing")
+    box_margin: float = Field(
+        default=0.08, ge=0, le=1, description="how much wider and higher than its box a person may be, each side"
+    )
+    foreground_levels: float = Field(
+        default=9.0,
+        gt=0,
+        le=100,
+        description="8-bit Lab; from here on a pixel is not the background: five times the noise",
+    )
+    body_share: float = Field(
+        default=0.06,
+        gt=0,
+        le=1,
+        description="share of a person's box from which a connected part of it is the person: an arm, not a product's place",
+    )
+    body_products: float = Field(
+        default=1.25, ge=0, le=100, description="and at least this many times the front of the largest product"
+    )
+    background_frames: int = Field(
+        default=5,
+        ge=1,
+        le=1000,
+        description="frames that another look must last outside all boxes to be the background",
+    )
+    follow: float = Field(default=0.1, gt=0, le=1, description="how fast the background follows slow light")
+
+
 class ObserverSettings(Strict):
     """How frames become patches of slots. These settings are part of a tape's fingerprint."""
 
@@ -26,22 +70,15 @@ class ObserverSettings(Strict):
     smallest_slant: float = Field(
         default=0.12, ge=0, le=1, description="cosine between line of sight and front below which a slot is edge-on"
     )
-    limb_heights: float = Field(
-        default=0.075, ge=0, le=0.3, description="half the width given to a limb, in heights of the person's box"
+    cover: CoverSettings = CoverSettings()
+    readable_share: float = Field(
+        default=0.5, ge=0, le=1, description="slots with less to read than this are not sent: what is left tells little"
     )
-    head_heights: float = Field(
-        default=0.095,
-        ge=0,
-        le=0.3,
-        description="radius hidden about the head, in box heights: half a head's height (Drillis and Contini 1964: 0.13), and hair",
-    )
-    hand_heights: float = Field(
-        default=0.11, ge=0, le=0.4, description="radius hidden about a hand with what it holds, in box heights"
-    )
-    joint_confidence: float = Field(default=0.3, ge=0, le=1, description="keypoints below this are not drawn")
-    minimum_score: float = Field(default=0.25, ge=0, le=1, description="boxes below this hide nothing")
     visible_share: float = Field(
-        default=0.95, ge=0, le=1, description="slots more hidden than this are not read: their pixels may be a person's"
+        default=0.95,
+        ge=0,
+        le=1,
+        description="the same for slow cameras, which cannot tell people's pixels from others by what stands still",
     )
     still_levels: float = Field(
         default=7.0, gt=0, le=64, description="mean difference to the frame before up to which a slot stands still"
@@ -87,6 +124,9 @@ class ChangeSettings(Strict):
     )
     smallest_share: float = Field(
         default=0.03, gt=0, le=1, description="share of the whole patch below which a change is noise"
+    )
+    denial_share: float = Field(
+        default=0.5, gt=0, le=1, description="share of the smallest change that may look new where a camera denies one"
     )
     follow: float = Field(
         default=0.15, ge=0, le=1, description="how fast the remembered look follows slow light where nothing changed"
@@ -154,6 +194,18 @@ class DecisionSettings(Strict):
         le=10,
         description="one camera is believed without a hand if this many units' fronts changed: hands are missed more often "
         "than a whole front is mistaken",
+    )
+    explained_weight: float = Field(
+        default=0.08,
+        ge=0,
+        le=1,
+        description="weight from which a hand or a body explains a change: about half of what a body within reach has",
+    )
+    denial_ratio: float = Field(
+        default=1.0,
+        gt=0,
+        le=100,
+        description="a change is not told if cameras that deny it see this many times the pixels of those that saw it",
     )
     handless_s: float = Field(
         default=2.5,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from vision.shelves.looks import Mask, blobs, distance, same_light, same_local_light, to_lab
@@ -58,19 +59,36 @@ class SlotWatch:
         self._needed = settings.sightings
         self._settle_ns = round(settings.settle_s * 1e9)
 
-    def see(self, patch: U8, frame: EvidenceFrame) -> list[ViewChange]:
-        """Take the next undisturbed patch (P, Q, 3) and return what it proves to have changed."""
-        return self._follow(to_lab(patch, self._settings.blur_px), frame)
+    def saw_unchanged_since(self, at_ns: int) -> bool:
+        """Tell whether the slot was seen at ``at_ns`` or later and looked as before, but for less than a change."""
+        return (
+            self._look is not None
+            and float((self._old_ns < at_ns).mean()) < self._settings.denial_share * self._smallest
+        )
 
-    def _follow(self, now: F32, frame: EvidenceFrame) -> list[ViewChange]:
+    def see(self, patch: U8, hidden: Mask, frame: EvidenceFrame) -> list[ViewChange]:
+        """Take the next patch (P, Q, 3), of which a grid of cells ``hidden`` (G, G) says nothing; return what it proves.
+
+        Patches are compared only once the slot was seen whole.
+        """
+        covered = np.asarray(
+            cv2.resize(hidden.astype(np.uint8), patch.shape[1::-1], interpolation=cv2.INTER_NEAREST), np.bool_
+        )
+        now = to_lab(patch, self._settings.blur_px)
         if self._look is None:
-            self._begin(now, frame)
+            if not covered.any():
+                self._begin(now, frame)
             return []
+        now[covered] = self._look[covered]
         now = self._in_same_light(now, self._look)
-        novel = distance(now, self._look) > self._settings.tolerance_levels
-        self._remember_old(now, novel, frame)
+        return self._follow(now, covered, frame)
+
+    def _follow(self, now: F32, covered: Mask, frame: EvidenceFrame) -> list[ViewChange]:
+        assert self._look is not None
+        novel = (distance(now, self._look) > self._settings.tolerance_levels) & ~covered
+        self._remember_old(now, ~novel & ~covered, frame)
         which = self._count(now, novel, frame.captured_at_ns)
-        return self._settled(novel, which, frame)
+        return self._settled(novel, covered, which, frame)
 
     def _in_same_light(self, now: F32, look: F32) -> F32:
         return same_local_light(same_light(now, look), look, self._settings.light_reach * max(now.shape[:2]))
@@ -84,12 +102,12 @@ class SlotWatch:
         self._first_ns = np.zeros((LOOKS, *shape), np.int64)
         self._old_frame = frame
 
-    def _remember_old(self, now: F32, novel: Mask, frame: EvidenceFrame) -> None:
+    def _remember_old(self, now: F32, same: Mask, frame: EvidenceFrame) -> None:
         assert self._look is not None
-        self._look[~novel] += self._settings.follow * (now[~novel] - self._look[~novel])
-        self._old_ns[~novel] = frame.captured_at_ns
-        self._seen[:, ~novel] = 0
-        if novel.mean() < self._settings.smallest_share / 2:
+        self._look[same] += self._settings.follow * (now[same] - self._look[same])
+        self._old_ns[same] = frame.captured_at_ns
+        self._seen[:, same] = 0
+        if same.mean() > 1 - self._settings.smallest_share / 2:
             self._old_frame = frame
 
     def _count(self, now: F32, novel: Mask, at_ns: int) -> I64:
@@ -109,16 +127,19 @@ class SlotWatch:
             self._first_ns[k][first] = at_ns
         return which
 
-    def _settled(self, novel: Mask, which: I64, frame: EvidenceFrame) -> list[ViewChange]:
+    def _settled(self, novel: Mask, covered: Mask, which: I64, frame: EvidenceFrame) -> list[ViewChange]:
         first_ns = np.take_along_axis(self._first_ns, which[None], 0)[0]
         seen = np.take_along_axis(self._seen, which[None], 0)[0]
         lasted = frame.captured_at_ns - first_ns >= self._settle_ns
         settled = novel & (seen >= self._needed) & lasted
         smallest = self._smallest * novel.size
+        beside_covered = cv2.dilate(covered.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
         found: list[tuple[int, Mask]] = []
         for blob in blobs(novel, smallest):
             old = frame.captured_at_ns - int(np.median(first_ns[blob])) > self._settings.give_up_s * 1e9
-            if old or (settled & blob).sum() >= self._settings.closed_share * (blob & novel).sum():
+            closed = (settled & blob).sum() >= self._settings.closed_share * (blob & novel).sum()
+            # A change that goes on behind somebody is told when they have stepped aside, and then as one.
+            if old or (closed and not (blob & beside_covered).any()):
                 found += self._split(blob & settled, first_ns, smallest)
         return [self._commit(part, time, which, frame) for time, part in found]
 
