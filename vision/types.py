@@ -37,10 +37,8 @@ def _require_array(name: str, array: NDArray[np.generic], shape: tuple[int | Non
     """Raise ValueError unless ``array`` has ``dtype`` and ``shape`` (None matches any length)."""
     same_rank = array.ndim == len(shape)
     fits = same_rank and all(want is None or want == got for want, got in zip(shape, array.shape, strict=True))
-    _require(
-        fits and array.dtype == np.dtype(dtype),
-        f"{name} must be {np.dtype(dtype)} of shape {shape}, not {array.dtype} of shape {array.shape}",
-    )
+    if not (fits and array.dtype == dtype):  # the text is only made when it is needed: naming a dtype is slow
+        raise ValueError(f"{name} must be {np.dtype(dtype)} of shape {shape}, not {array.dtype} of shape {array.shape}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
