@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -40,13 +39,15 @@ def make_tracker(settings: TrackingSettings, fps: float) -> Tracker:
 
 def chosen(detections: Detections, rows: I64) -> Detections:
     """Return the given rows of ``detections``, every column alike."""
-    return replace(
-        detections,
-        boxes_xyxy_px=detections.boxes_xyxy_px[rows],
-        scores=detections.scores[rows],
-        hands_px=detections.hands_px[rows],
-        keypoints_px=None if detections.keypoints_px is None else detections.keypoints_px[rows],
-        appearance=None if detections.appearance is None else detections.appearance[rows],
+    return Detections(
+        detections.camera_id,
+        detections.frame_index,
+        detections.captured_at_ns,
+        detections.boxes_xyxy_px[rows],
+        detections.scores[rows],
+        detections.hands_px[rows],
+        None if detections.keypoints_px is None else detections.keypoints_px[rows],
+        None if detections.appearance is None else detections.appearance[rows],
     )
 
 

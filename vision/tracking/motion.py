@@ -70,14 +70,10 @@ class BoxMotion:
         noise = (acceleration_heights_per_s2 * np.maximum(self.value[:, 3:4], 1.0)) ** 2
         noise = noise * np.array([1.0, 1.0, SIZE_SHARE, SIZE_SHARE])
         place, both, speed = (self.variance[:, :, k] for k in range(3))
-        variance = np.stack(
-            [
-                place + 2 * dt * both + dt * dt * speed + noise * dt * dt * dt / 3,
-                both + dt * speed + noise * dt * dt / 2,
-                speed + noise * dt,
-            ],
-            axis=2,
-        )
+        variance = np.empty_like(self.variance)
+        variance[:, :, 0] = place + 2 * dt * both + dt * dt * speed + noise * dt * dt * dt / 3
+        variance[:, :, 1] = both + dt * speed + noise * dt * dt / 2
+        variance[:, :, 2] = speed + noise * dt
         return BoxMotion(self.value + dt * self.rate, self.rate, variance)
 
     def slowed(self, share: F64) -> BoxMotion:

@@ -7,7 +7,7 @@ in a circle that grows with the time, and ids and state live in the instance.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -83,7 +83,8 @@ class TwoStageTracker:
         motion = self._pool.motion.predicted(steps, self._settings.acceleration_heights_per_s2)
         unseen = now_ns - self._pool.seen_at_ns > 1.5 * step_s * NS_PER_S
         share = np.where(unseen, 1.0 / (1.0 + step_s / self._settings.coast_s), 1.0)
-        self._pool = replace(self._pool, motion=motion.slowed(share))
+        pool = self._pool
+        self._pool = _Pool(motion.slowed(share), pool.ids, pool.streak, pool.seen_at_ns, pool.look)
 
     def _matched(self, detections: Detections, boxes: F64, usable: np.ndarray) -> tuple[I64, I64]:
         """Return track places and detection rows of all matches of the three rounds."""
@@ -95,18 +96,22 @@ class TwoStageTracker:
         strong, weak = usable & (scores >= s.high_score), usable & (scores >= s.low_score) & (scores < s.high_score)
         confirmed = self._pool.ids != UNCONFIRMED
         free = np.ones(len(recent), np.bool_)
-        near = self._nearness(boxes, unseen_s)
+        away = confirmed & ~recent
+        near = self._nearness(boxes, unseen_s) if away.any() else likeness  # nobody is away, so nobody asks
         rounds = (
             (likeness, s.minimum_overlap, confirmed, strong),
             (likeness, s.minimum_low_overlap, confirmed & recent, weak),
-            (near, 0.0, confirmed & ~recent, strong),
+            (near, 0.0, away, strong),
             (likeness, s.minimum_overlap, ~confirmed, strong),
         )
-        pairs: list[tuple[I64, I64]] = []
+        none = np.zeros(0, np.int64)
+        pairs: list[tuple[I64, I64]] = [(none, none)]
         taken = np.zeros(len(boxes), np.bool_)
         for similarity, minimum, track_mask, row_mask in rounds:
-            places, rows = np.flatnonzero(track_mask & free), np.flatnonzero(row_mask & ~taken)
-            i, j = association.assigned(similarity[np.ix_(places, rows)], minimum)
+            places, rows = (track_mask & free).nonzero()[0], (row_mask & ~taken).nonzero()[0]
+            if not (places.size and rows.size):
+                continue
+            i, j = association.assigned(similarity[places[:, None], rows], minimum)
             free[places[i]], taken[rows[j]] = False, True
             pairs.append((places[i], rows[j]))
         return np.concatenate([p for p, _ in pairs]), np.concatenate([r for _, r in pairs])
@@ -146,12 +151,14 @@ class TwoStageTracker:
         s = self._settings
         free = usable & (detections.scores.astype(np.float64) >= s.founding_score)
         free[matched_rows] = False
-        rows = np.flatnonzero(free)
-        if len(matched_rows):
+        rows = free.nonzero()[0]
+        if len(matched_rows) and len(rows):
             crowd = association.overlap(boxes[rows], boxes[matched_rows])
-            rows = rows[crowd.max(axis=1) < s.duplicate_overlap] if len(rows) else rows
-        look = None if detections.appearance is None else detections.appearance[rows]
+            rows = rows[crowd.max(axis=1) < s.duplicate_overlap]
         before = len(self._pool.ids)
+        if not len(rows):
+            return np.zeros(0, np.int64)
+        look = None if detections.appearance is None else detections.appearance[rows]
         started = BoxMotion.start(boxes[rows], s.measurement_heights)
         self._pool = self._pool.with_new(started, detections.captured_at_ns, look)
         return np.arange(before, len(self._pool.ids), dtype=np.int64)
@@ -161,7 +168,9 @@ class TwoStageTracker:
         keep = (now_ns - self._pool.seen_at_ns) <= round(self._settings.lost_s * NS_PER_S)
         unseen = np.ones(len(keep), np.bool_)
         unseen[seen_now] = False
-        self._pool = self._pool.kept(keep & ~(unseen & (self._pool.ids == UNCONFIRMED)))
+        keep &= ~(unseen & (self._pool.ids == UNCONFIRMED))
+        if not keep.all():
+            self._pool = self._pool.kept(keep)
 
 
 def _cosine(a: F64, b: F64) -> F64:
