@@ -265,8 +265,6 @@ class InteractionFinder:
 
 
 def _are_neighbours(a: SlotPlace, b: SlotPlace) -> bool:
-    """Tell whether two slots of one gondola lie side by side, or one above the other."""
-    if a.gondola_id != b.gondola_id:
-        return False
+    """Tell whether two slots lie side by side on one shelf: a camera from the side sees one's products in the other."""
     gap = max(a.from_m, b.from_m) - min(a.to_m, b.to_m)
-    return gap < 0.05 if a.shelf_id == b.shelf_id else gap < 0.0
+    return a.shelf_id == b.shelf_id and gap < 0.05
