@@ -141,13 +141,14 @@ class CameraModel:
 
         Pixels are NaN for points behind the camera or outside the lens model; they may lie outside the picture.
         """
-        x, y, depth = _turn(self.rotation, np.asarray(points_m, np.float64).reshape(-1, 3) - self.position_m)
+        offset = np.asarray(points_m, np.float64).reshape(-1, 3) - self.position_m
+        x, y, depth = _turn(self.rotation, offset[:, 0], offset[:, 1], offset[:, 2])
         ahead = depth > 0
         safe = np.where(ahead, depth, 1.0)
         a, b = x / safe, y / safe
         valid = ahead & (a * a + b * b <= self.radius2_limit)
         u, v = distort(a, b, self.distortion)
-        (fx, _, cx), (_, fy, cy), _ = self.camera_matrix
+        (fx, _, cx), (_, fy, cy), _ = self.camera_matrix.tolist()
         pixels = np.stack([fx * u + cx, fy * v + cy], axis=1)
         return np.where(valid[:, None], pixels, np.nan), depth
 
@@ -157,11 +158,13 @@ class CameraModel:
         A direction is NaN where the lens model has no ray for the pixel.
         """
         pixels = np.asarray(pixels, np.float64).reshape(-1, 2)
-        (fx, _, cx), (_, fy, cy), _ = self.camera_matrix
+        (fx, _, cx), (_, fy, cy), _ = self.camera_matrix.tolist()
         a, b = undistort((pixels[:, 0] - cx) / fx, (pixels[:, 1] - cy) / fy, self.distortion, self.radius2_limit)
         length = np.sqrt(a * a + b * b + 1.0)
-        local = np.stack([a / length, b / length, 1.0 / length], axis=1)
-        return self.position_m.copy(), np.stack(_turn(self.rotation.T, local), axis=1)
+        directions = np.empty((len(pixels), 3))
+        for axis, values in enumerate(_turn(self.rotation.T, a / length, b / length, 1.0 / length)):
+            directions[:, axis] = values
+        return self.position_m.copy(), directions
 
     def to_plane(self, pixels: F64, point_m: F64, normal: F64) -> F64:
         """Return where the rays of ``pixels`` (N, 2) meet the plane through ``point_m`` (3,) with ``normal`` (3,).
@@ -190,10 +193,9 @@ class CameraModel:
         return wide & (y >= margin_px) & (y <= self.height_px - margin_px)
 
 
-def _turn(matrix: F64, points: F64) -> tuple[F64, F64, F64]:
-    """Return the three coordinates (N,) of ``matrix`` (3, 3) times each of ``points`` (N, 3)."""
-    x, y, z = points[:, 0], points[:, 1], points[:, 2]
-    first, second, third = (row[0] * x + row[1] * y + row[2] * z for row in matrix)
+def _turn(matrix: F64, x: F64, y: F64, z: F64) -> tuple[F64, F64, F64]:
+    """Return the three coordinates (N,) of ``matrix`` (3, 3) times points with coordinates ``x``, ``y``, ``z`` (N,)."""
+    first, second, third = (a * x + b * y + c * z for a, b, c in matrix.tolist())
     return first, second, third
 
 
@@ -202,7 +204,7 @@ def distort(a: F64, b: F64, distortion: F64) -> tuple[F64, F64]:
 
     Source: OpenCV, "Camera Calibration and 3D Reconstruction", the five-coefficient model.
     """
-    k1, k2, p1, p2, k3 = distortion
+    k1, k2, p1, p2, k3 = distortion.tolist()
     r2 = a * a + b * b
     radial = 1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))
     u = a * radial + 2 * p1 * a * b + p2 * (r2 + 2 * a * a)

@@ -84,6 +84,15 @@ class ShelfPlace:
         inside: Bool = np.all((local >= -margin_m) & (local <= size + margin_m), axis=1)
         return inside
 
+    def holds(self, point_m: F64) -> bool:
+        """Return whether one point (3,) lies in the shelf's space: :meth:`contains` without the cost of arrays."""
+        (x, y, z), (x0, y0, z0) = point_m.tolist(), self.front_corners_m[3].tolist()
+        (ux, uy, _), (nx, ny, _) = self.along.tolist(), self.normal.tolist()
+        dx, dy, up = x - x0, y - y0, z - z0
+        along, inwards = dx * ux + dy * uy, -(dx * nx + dy * ny)
+        inside: bool = 0 <= along <= self.width_m and 0 <= inwards <= self.depth_m and 0 <= up <= self.clearance_m
+        return inside
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SlotPlace:

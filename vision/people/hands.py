@@ -156,7 +156,7 @@ def _alone(
     beside = _beside_body(ray, shoulder)
     if beside is not None and float(((beside - shoulder) ** 2).sum()) > settings.arm_length_m**2:
         beside = None
-    if beside is not None and any(bool(shelf.contains(beside[None])[0]) for shelf in geometry.shelves):
+    if beside is not None and any(shelf.holds(beside) for shelf in geometry.shelves):
         return Hand(beside, ray.confidence * settings.shelf_confidence, ray.side)
     fronts = [
         point
@@ -180,7 +180,7 @@ def _on_front(ray: HandRay, shelf: ShelfPlace, settings: HandSettings3D) -> F64 
     if reach <= 0:
         return None
     point = ray.origin_m + reach * ray.direction
-    return point if bool(shelf.contains(point[None])[0]) else None
+    return point if shelf.holds(point) else None
 
 
 def _beside_body(ray: HandRay, shoulder_m: F64) -> F64 | None:
