@@ -48,7 +48,10 @@ class StoreRun:
         return instant
 
     def finish(self) -> tuple[Instant, ...]:
-        """End the input: last instants, open interactions and reviews, final receipts and charges."""
+        """End the input: last instants, open interactions and reviews, final receipts and charges.
+
+        Charges whose outcome the gateway left unknown are asked for once more.
+        """
         last = tuple(self._floor.finish())
         for instant in last:
             self._handle(instant)
@@ -56,6 +59,7 @@ class StoreRun:
             self._tell(scan)
         self._scans.clear()
         self._record(self._checkout.finish(self.ended_at_ns))
+        self._record(self._billing.resolve_unknown(self.ended_at_ns))
         return last
 
     def _handle(self, instant: Instant) -> None:

@@ -109,7 +109,7 @@ def _tiles(data: ReportData) -> tuple[tuple[str, str], ...]:
     captured = sum(charge.amount.minor for charge in charges if charge.state is ChargeState.CAPTURED)
     changed = [part for part in data.interactions if part.change]
     return (
-        ("visits", str(len(data.fold.visits))),
+        ("visit" if len(data.fold.visits) == 1 else "visits", str(len(data.fold.visits))),
         ("things taken or put back", str(len(changed))),
         ("charged", format_money(Money(captured, data.geometry.store.currency))),
         ("questions to an operator", str(len(data.fold.reviews))),
