@@ -16,9 +16,11 @@ from vision.people.identity import Identities
 from vision.people.person import Person, cosine
 from vision.people.settings import PeopleSettings
 from vision.people.sightings import FloorView, Sighting, sightings_of
-from vision.types import GateCrossing, People, PersonRejoined, PersonVanished, Tracks
+from vision.types import F64, I64, GateCrossing, People, PersonRejoined, PersonVanished, Tracks
 
 NS_PER_S = 1_000_000_000
+LEFT_SHOULDER = 5
+"""Row of COCO's 17 keypoints; the right shoulder is the next."""
 FloorEvent = GateCrossing | PersonVanished | PersonRejoined
 
 
@@ -249,13 +251,23 @@ class PeopleFusion:
         rays = {camera: self._rays(camera, tracks) for camera, tracks in cameras.items()}
         for person in self._people:
             own = [ray for each in person.now for ray in rays[each.camera_id].get(each.row, [])]
-            hands = hands_of(own, person.place_m, self._geometry, s) if own else []
+            hands = hands_of(own, person.place_m, self._geometry, s, self._shoulder_m(person)) if own else []
             left, right = (at_ns - last <= s.memory_s * NS_PER_S and last > 0 for last in person.last_hands_ns)
             person.hands_m, person.hands_confidence = in_rows(hands, person.last_hands_m, (left, right))
             for row in range(2):
                 if person.hands_confidence[row] > 0:
                     person.last_hands_m[row] = person.hands_m[row]
                     person.last_hands_ns[row] = at_ns
+
+    def _shoulder_m(self, person: Person) -> float:
+        """Return how high a person's shoulders are: people are about as tall as most, and as they are seen to be."""
+        sighting = self._settings.sighting
+        tall_m = sighting.body_height_m
+        if person.height_m is not None:
+            usual = sighting.body_height_std_m * sighting.body_height_std_m
+            seen = sighting.seen_height_std_m * sighting.seen_height_std_m
+            tall_m = (seen * tall_m + usual * person.height_m) / (usual + seen)
+        return self._settings.hands.shoulder_height_m * tall_m / sighting.body_height_m
 
     def _rays(self, camera_id: str, tracks: Tracks) -> dict[int, list[HandRay]]:
         """Return the rays to all hands that a camera sees, by row of its tracks."""
@@ -265,10 +277,23 @@ class PeopleFusion:
         if len(rows) == 0:
             return result
         origin, directions = self._geometry.cameras[camera_id].rays(hands[rows, sides, :2])
-        for row, side, direction in zip(rows.tolist(), sides.tolist(), directions, strict=True):
+        shoulders = self._shoulder_rays(camera_id, tracks, rows, sides)
+        for row, side, direction, shoulder in zip(rows.tolist(), sides.tolist(), directions, shoulders, strict=True):
             if np.isfinite(direction).all():
-                ray = HandRay(camera_id, side, origin, direction, float(hands[row, side, 2]))
+                known = shoulder if np.isfinite(shoulder).all() else None
+                ray = HandRay(camera_id, side, origin, direction, float(hands[row, side, 2]), known)
                 result.setdefault(row, []).append(ray)
+        return result
+
+    def _shoulder_rays(self, camera_id: str, tracks: Tracks, rows: I64, sides: I64) -> F64:
+        """Return (K, 3) directions to the shoulders of hands, NaN where the detector gives no skeleton or doubts it."""
+        keypoints = tracks.detections.keypoints_px
+        if keypoints is None:
+            return np.full((len(rows), 3), np.nan)
+        shoulders = keypoints[rows, sides + LEFT_SHOULDER].astype(np.float64)
+        _, directions = self._geometry.cameras[camera_id].rays(shoulders[:, :2])
+        seen = shoulders[:, 2:] >= self._settings.hands.shoulder_confidence
+        result: F64 = np.where(seen, directions, np.nan)
         return result
 
     def _is_told(self, person: Person, at_ns: int) -> bool:

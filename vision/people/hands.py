@@ -13,13 +13,17 @@ from vision.types import F64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HandRay:
-    """A line of sight to a hand: ``origin_m`` (3,), unit ``direction`` (3,), and how sure the camera is."""
+    """A line of sight to a hand: ``origin_m`` (3,), unit ``direction`` (3,), and how sure the camera is.
+
+    ``shoulder`` (3,) is the unit direction to the same arm's shoulder, where a skeleton shows it.
+    """
 
     camera_id: str
     side: int
     origin_m: F64
     direction: F64
     confidence: float
+    shoulder: F64 | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,12 +36,16 @@ class Hand:
 
 
 def hands_of(
-    rays: list[HandRay], floor_m: tuple[float, float], geometry: StoreGeometry, settings: HandSettings3D
+    rays: list[HandRay],
+    floor_m: tuple[float, float],
+    geometry: StoreGeometry,
+    settings: HandSettings3D,
+    shoulder_height_m: float | None = None,
 ) -> list[Hand]:
     """Return at most two hands of the person at ``floor_m`` from the rays of all cameras that see one.
 
-    Which hand is left is not trusted across cameras: every pair of rays is tried, the
-    narrowest miss wins, and each ray is used once.
+    ``shoulder_height_m`` is this person's, the usual one if None. Which hand is left is not trusted
+    across cameras: every pair of rays is tried, the narrowest miss wins, and each ray is used once.
     """
     pairs = _crossing_pairs(rays, floor_m, settings)
     hands: list[Hand] = []
@@ -54,10 +62,12 @@ def hands_of(
         used |= set(also)
         hands.append(_met([rays[k] for k in (i, j, *also)], point))
     seen_twice = len({ray.camera_id for ray in rays}) > 1
+    height_m = settings.shoulder_height_m if shoulder_height_m is None else shoulder_height_m
     alone = sorted((k for k in range(len(rays)) if k not in used), key=lambda k: (-rays[k].confidence, k))
     for k in alone:
         if len(hands) < 2 and not _passes_one(hands, rays[k], settings):
-            hand = _alone(rays[k], floor_m, geometry, settings, seen_twice)
+            shoulder = _shoulder(rays[k], floor_m, height_m, settings)
+            hand = _alone(rays[k], shoulder, geometry, settings, seen_twice)
             hands += [hand] if hand is not None else []
     return hands
 
@@ -144,15 +154,31 @@ def _met(rays: list[HandRay], start_m: F64) -> Hand:
     return Hand(point, mean, strongest.side)
 
 
+def _shoulder(ray: HandRay, floor_m: tuple[float, float], height_m: float, settings: HandSettings3D) -> F64:
+    """Return where the ray's shoulder is: on its own line of sight, about as high and as near the feet as shoulders are.
+
+    Without that line of sight it is above the feet. The point of least squares has a closed form.
+    """
+    above = np.array([floor_m[0], floor_m[1], height_m])
+    if ray.shoulder is None:
+        return above
+    std = np.array([settings.shoulder_aside_m, settings.shoulder_aside_m, settings.shoulder_height_std_m])
+    weights = 1.0 / (std * std)
+    reach = float((weights * ray.shoulder * (above - ray.origin_m)).sum()) / float(
+        (weights * ray.shoulder * ray.shoulder).sum()
+    )
+    point: F64 = ray.origin_m + max(reach, 0.0) * ray.shoulder
+    return point
+
+
 def _alone(
-    ray: HandRay, floor_m: tuple[float, float], geometry: StoreGeometry, settings: HandSettings3D, seen_twice: bool
+    ray: HandRay, shoulder: F64, geometry: StoreGeometry, settings: HandSettings3D, seen_twice: bool
 ) -> Hand | None:
-    """Return the hand on the nearest shelf front that the ray meets within an arm's length, else beside the body.
+    """Return the hand on the nearest shelf front that the ray meets within an arm's length, else as far as its shoulder.
 
     Where a second camera sees the person's hands and does not bear this ray out (``seen_twice``),
     it is not put on a shelf that merely stands behind the body.
     """
-    shoulder = np.array([floor_m[0], floor_m[1], settings.shoulder_height_m])
     beside = _beside_body(ray, shoulder)
     if beside is not None and float(((beside - shoulder) ** 2).sum()) > settings.arm_length_m**2:
         beside = None
@@ -171,10 +197,10 @@ def _alone(
 
 
 def _on_front(ray: HandRay, shelf: ShelfPlace, settings: HandSettings3D) -> F64 | None:
-    """Return the point just behind the shelf's front where the ray enters it, or None where it misses."""
+    """Return the point just behind the shelf's front where the ray enters it, or None where it misses or grazes it."""
     slope = float((ray.direction * shelf.normal).sum())
-    if abs(slope) < 1e-6:
-        return None
+    if abs(slope) < settings.minimum_sine:
+        return None  # the front is edge-on: a hair's breadth in the picture would be a metre along the shelf
     front = shelf.front_corners_m[3] - shelf.normal * settings.shelf_depth_m
     reach = float(((front - ray.origin_m) * shelf.normal).sum()) / slope
     if reach <= 0:
@@ -184,7 +210,7 @@ def _on_front(ray: HandRay, shelf: ShelfPlace, settings: HandSettings3D) -> F64 
 
 
 def _beside_body(ray: HandRay, shoulder_m: F64) -> F64 | None:
-    """Return the point of the ray that is nearest to the body's upright axis."""
+    """Return the point of the ray that is nearest to the upright axis through the shoulder."""
     flat2 = float(ray.direction[0] ** 2 + ray.direction[1] ** 2)
     if flat2 < 1e-9:
         return None

@@ -130,7 +130,7 @@ def exchange(a: Person, b: Person) -> None:
     """Give each person the other's body: place, cameras' tracks, hands and what was just seen of it."""
     for name in (
         "state", "seen_ns", "links", "cameras", "now", "camera_seen_ns", "fresh_look", "hands_m",
-        "hands_confidence", "last_hands_m", "last_hands_ns", "gate_sides", "sightings",
+        "hands_confidence", "last_hands_m", "last_hands_ns", "gate_sides", "sightings", "height_m",
     ):  # fmt: skip
         mine, others = getattr(a, name), getattr(b, name)
         setattr(a, name, others)

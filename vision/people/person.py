@@ -40,6 +40,7 @@ class Person:
     last_hands_m: F64 = field(default_factory=lambda: np.full((2, 3), np.nan))
     last_hands_ns: list[int] = field(default_factory=lambda: [0, 0])
     by_gate: bool = True
+    height_m: float | None = None
     gate_sides: list[int] = field(default_factory=list)
     near_since_ns: dict[int, int] = field(default_factory=dict)
 
@@ -65,6 +66,9 @@ class Person:
         self.camera_seen_ns[sighting.camera_id] = at_ns
         self.seen_ns = at_ns
         self.sightings += 1
+        if sighting.height_m is not None:
+            old = sighting.height_m if self.height_m is None else self.height_m
+            self.height_m = LOOK_MEMORY * old + (1 - LOOK_MEMORY) * sighting.height_m
 
     def remember_look(self, looks: list[F64]) -> None:
         """Blend what was just clearly seen into the look, and into the look since the last meeting."""

@@ -16,6 +16,12 @@ class SightingSettings(Strict):
     body_height_std_m: float = Field(
         default=0.10, ge=0.02, le=0.4, description="its standard deviation over adults, with shoes and stoops (m)"
     )
+    seen_height_std_m: float = Field(
+        default=0.08,
+        gt=0,
+        le=0.5,
+        description="standard deviation of a height read from ankles and head in one camera, a place's 0.1 m seen from above (m)",
+    )
     crouched_height_m: float = Field(
         default=0.7,
         ge=0.3,
@@ -98,7 +104,21 @@ class HandSettings3D(Strict):
     arm_reach_m: float = Field(
         default=0.9, gt=0.3, le=1.5, description="farthest hand from the middle of the body on the floor, leaning (m)"
     )
-    shoulder_height_m: float = Field(default=1.38, ge=0.8, le=1.8, description="0.8 of the body height (m)")
+    shoulder_height_m: float = Field(
+        default=1.38, ge=0.8, le=1.8, description="of somebody of the usual body height: 0.8 of it (m)"
+    )
+    shoulder_height_std_m: float = Field(
+        default=0.08, gt=0, le=0.5, description="how much higher or lower shoulders are held: shrugs and stoops (m)"
+    )
+    shoulder_aside_m: float = Field(
+        default=0.2,
+        gt=0,
+        le=0.6,
+        description="how far from the middle of the feet a shoulder is: half a back, leaning (m)",
+    )
+    shoulder_confidence: float = Field(
+        default=0.5, ge=0, le=1, description="shoulders of a skeleton from here on tell how far away the hand is"
+    )
     arm_length_m: float = Field(
         default=0.85, ge=0.4, le=1.2, description="shoulder to palm with a leaning body: a hand cannot be farther (m)"
     )

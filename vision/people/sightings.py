@@ -26,7 +26,8 @@ class Sighting:
 
     ``place_m`` is x, y and ``covariance_m2`` xx, xy, yy. ``look`` is the detector's appearance,
     a unit row, or None; ``clear`` says that nobody else's box covers much of this one, so
-    that the look is this person's. ``row`` is the place in the camera's tracks.
+    that the look is this person's. ``row`` is the place in the camera's tracks. ``height_m`` is
+    how tall somebody is whose ankles and head are seen, or None.
     """
 
     camera_id: str
@@ -36,6 +37,7 @@ class Sighting:
     covariance_m2: Sym2
     look: F64 | None
     clear: bool
+    height_m: float | None = None
 
 
 class FloorView:
@@ -95,6 +97,7 @@ def sightings_of(tracks: Tracks, view: FloorView, settings: SightingSettings) ->
                     covariance,
                     look,
                     bool(crowding[row] < 0.35),
+                    _height_m(places, row, settings),
                 )
             )
     return result
@@ -198,6 +201,15 @@ def _chosen_place(
     if foot is not None and head is not None:
         return _blended(foot, head)
     return foot if foot is not None else head
+
+
+def _height_m(places: _Places, row: int, settings: SightingSettings) -> float | None:
+    """Return how tall somebody upright is whose ankles and head are both seen, or None."""
+    if not places.by_ankles[row] or places.top_cut[row]:
+        return None
+    tall = places.head_height_above_foot(row)
+    usual = abs(tall - settings.body_height_m) <= 2.5 * settings.body_height_std_m
+    return round(tall, 6) if usual else None
 
 
 def _feet_are_seen(

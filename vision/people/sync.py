@@ -19,8 +19,8 @@ from vision.people.sightings import FloorView, sightings_of
 from vision.types import F64, Tracks
 
 NS_PER_S = 1_000_000_000
-VAGUE_M = 0.35
-"""Places with a larger standard deviation (m) come from cut or hidden boxes and blur the fit."""
+VAGUE_M = 0.14
+"""Places with a larger standard deviation (m) come from heads or cut boxes: they lag and lead the feet by 0.3 m."""
 
 
 class SyncSettings(Strict):
@@ -31,8 +31,29 @@ class SyncSettings(Strict):
     same_walk_m: float = Field(
         default=1.0, gt=0, le=5, description="walks farther apart than this are different people's (m)"
     )
+    farthest_m: float = Field(
+        default=0.3,
+        gt=0,
+        le=5,
+        description="what is left between two cameras' places counts up to this: more is a mistake, not time (m)",
+    )
     fewest_samples: int = Field(
         default=20, ge=5, le=10_000, description="places that two cameras must share: two seconds at 10 a second"
+    )
+    alike_samples: float = Field(
+        default=5.0,
+        ge=1,
+        le=1000,
+        description="places in a row that err alike, as a skeleton's ankles do for about half a second: they count as one",
+    )
+    outlier_s: float = Field(
+        default=0.1, gt=0, le=10, description="pairs of cameras that miss the others by more than this count less (s)"
+    )
+    unsure_s: float = Field(
+        default=0.35,
+        gt=0,
+        le=10,
+        description="offsets known no better than this are not told: a stride lasts 0.5 s (s)",
     )
     slowest_m: float = Field(
         default=0.5, ge=0, le=10, description="shortest way that must be walked in common; the still tell no time (m)"
@@ -41,13 +62,25 @@ class SyncSettings(Strict):
 
 @dataclass(frozen=True, slots=True)
 class PairOffset:
-    """``later`` shows what ``earlier`` shows ``offset_s`` after it on their own clocks; ``residual_m`` is what is left."""
+    """``later`` shows what ``earlier`` shows ``offset_s`` after it on their own clocks, give or take ``std_s``.
+
+    ``residual_m`` is what is left between the two.
+    """
 
     earlier: str
     later: str
     offset_s: float
     residual_m: float
     samples: int
+    std_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClockOffset:
+    """``offset_s`` seconds, give or take ``std_s``, bring a camera's times onto the first camera's clock."""
+
+    offset_s: float
+    std_s: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,22 +107,43 @@ def walks_of(frames: Sequence[Tracks], view: FloorView, settings: SightingSettin
 def clock_offsets(walks: Mapping[str, Sequence[Walk]], settings: SyncSettings) -> dict[str, float]:
     """Return for each camera the seconds to add to its times to bring them onto the first camera's clock.
 
-    The first is the first by name. All pairs are weighed together by how well they fit; a
-    camera that shares no walk with the first, nor over others, is left out of the result.
+    The first is the first by name; cameras of which :func:`clocks` can tell nothing are left out.
+    """
+    return {name: clock.offset_s for name, clock in clocks(walks, settings).items()}
+
+
+def clocks(walks: Mapping[str, Sequence[Walk]], settings: SyncSettings) -> dict[str, ClockOffset]:
+    """Return each camera's offset to the first camera by name, and how well it is known.
+
+    All pairs are weighed together by how sharply each tells, and those that contradict the others
+    count less (least squares reweighted by Huber). A camera that shares no walk with the first, nor
+    over others, or whose offset is too vague, is left out of the result.
     """
     pairs = [p for a, b in combinations(sorted(walks), 2) if (p := pair_offset(a, b, walks, settings)) is not None]
     names = _joined_to(min(walks), pairs) if walks else []
     if len(names) < 2:
-        return dict.fromkeys(names, 0.0)
+        return dict.fromkeys(names, ClockOffset(0.0, 0.0))
     used = [pair for pair in pairs if pair.earlier in names]
-    rows, wanted = np.zeros((len(used), len(names))), np.zeros(len(used))
+    rows, wanted = np.zeros((len(used), len(names))), np.array([-pair.offset_s for pair in used])
     for row, pair in enumerate(used):
-        trust = float(np.sqrt(pair.samples)) / max(pair.residual_m, 0.01)
-        rows[row, names.index(pair.later)] = trust
-        rows[row, names.index(pair.earlier)] = -trust
-        wanted[row] = -pair.offset_s * trust
-    solved = np.linalg.lstsq(rows[:, 1:], wanted, rcond=None)[0]
-    return dict(zip(names, [0.0, *(round(float(value), 3) for value in solved)], strict=True))
+        rows[row, names.index(pair.later)], rows[row, names.index(pair.earlier)] = 1.0, -1.0
+    trust = np.array([1.0 / pair.std_s for pair in used])
+    solved, std = _solved(rows[:, 1:], wanted, trust, settings.outlier_s)
+    found = zip(names[1:], solved.tolist(), std.tolist(), strict=True)
+    told = {name: ClockOffset(round(o, 3), round(s, 3)) for name, o, s in found if s <= settings.unsure_s}
+    return {names[0]: ClockOffset(0.0, 0.0)} | told
+
+
+def _solved(rows: F64, wanted: F64, trust: F64, outlier_s: float) -> tuple[F64, F64]:
+    """Return the offsets (N,) of least weighted error and their standard deviations (N,)."""
+    weights = trust
+    for _ in range(20):
+        solved: F64 = np.asarray(np.linalg.lstsq(rows * weights[:, None], wanted * weights, rcond=None)[0], np.float64)
+        missed = np.abs(rows @ solved - wanted)
+        weights = trust * np.sqrt(np.minimum(1.0, outlier_s / np.maximum(missed, 1e-9)))
+    covariance = np.linalg.pinv((rows * weights[:, None]).T @ (rows * weights[:, None]))
+    std: F64 = np.sqrt(np.diag(covariance))
+    return solved, std
 
 
 def _joined_to(first: str, pairs: Sequence[PairOffset]) -> list[str]:
@@ -110,15 +164,17 @@ def pair_offset(
     """
     steps = round(settings.widest_s / settings.step_s)
     tried = np.arange(-steps, steps + 1) * settings.step_s
-    results = [_misfit(walks[earlier], walks[later], float(offset), settings) for offset in tried]
-    costs = np.array([np.inf if result is None else result[0] for result in results])
-    if not np.isfinite(costs).any():
+    misses = np.stack([_misses(walks[earlier], walks[later], float(offset), settings) for offset in tried])
+    shared = np.isfinite(misses).sum(axis=1)
+    if not shared.any():
         return None
+    costs = np.where(shared > 0, np.nansum(misses, axis=1) / np.maximum(shared, 1), np.inf)
     best = int(np.argmin(np.round(costs, 6)))
-    result = results[best]
-    assert result is not None
     offset = float(tried[best]) + settings.step_s * _vertex(costs, best)
-    return PairOffset(earlier, later, round(offset, 4), round(float(costs[best]), 6), result[1])
+    std_s = max(_width(misses, best, settings) * settings.step_s, settings.step_s / 2)
+    return PairOffset(
+        earlier, later, round(offset, 4), round(float(costs[best]), 6), int(shared[best]), round(std_s, 4)
+    )
 
 
 def _vertex(costs: F64, best: int) -> float:
@@ -130,37 +186,52 @@ def _vertex(costs: F64, best: int) -> float:
     return 0.0 if bend <= 1e-12 else (before - after) / (2 * bend)
 
 
-def _misfit(
-    first: Sequence[Walk], second: Sequence[Walk], offset_s: float, settings: SyncSettings
-) -> tuple[float, int] | None:
-    """Return the mean distance (m) of shared places at an offset and their number; None where they are too few."""
-    gaps, way_m = [], 0.0
-    for walk in second:
-        gap = _nearest_gap(first, walk, offset_s, settings)
-        if gap is not None:
-            gaps.append(gap)
-            spread = walk.places_m.max(axis=0) - walk.places_m.min(axis=0)
-            way_m += float(np.sqrt((spread * spread).sum()))
-    shared = sum(len(gap) for gap in gaps)
-    if shared < settings.fewest_samples or way_m < settings.slowest_m:
-        return None
-    every = np.concatenate(gaps)
-    centred = every - np.median(every, axis=0)
-    distances = np.sqrt((centred * centred).sum(axis=1))
-    return float(np.minimum(distances, settings.same_walk_m).mean()), shared
+def _width(misses: F64, best: int, settings: SyncSettings) -> float:
+    """Return half the stretch, in steps, of offsets that the same places do not tell from the best.
+
+    An offset is told from it where the misses (J, N) of the places that both share are worse by more than
+    the standard error of that difference, or where the walks are too far apart to be one.
+    """
+    alike = []
+    for row in range(len(misses)):
+        worse = misses[row] - misses[best]
+        worse = worse[np.isfinite(worse)]
+        if len(worse) == 0:
+            continue
+        error = float(worse.std()) / np.sqrt(max(len(worse) / settings.alike_samples, 1.0))
+        alike += [row] if float(worse.mean()) <= error else []
+    near = np.array(alike)
+    return float(near[-1] - near[0]) / 2
 
 
-def _nearest_gap(first: Sequence[Walk], walk: Walk, offset_s: float, settings: SyncSettings) -> F64 | None:
-    """Return the differences (K, 2) between a walk and the one of the other camera that runs nearest to it."""
-    best: tuple[float, F64] | None = None
+def _misses(first: Sequence[Walk], second: Sequence[Walk], offset_s: float, settings: SyncSettings) -> F64:
+    """Return how far (N,) in m each place of the second camera's walks lies from the first's at an offset.
+
+    NaN where the first has no such walk; everywhere, where the two share too little.
+    """
+    gaps = [_nearest_gap(first, walk, offset_s, settings) for walk in second]
+    every = np.concatenate([*gaps, np.zeros((0, 2))])
+    known = np.isfinite(every[:, 0])
+    shared = [walk.places_m for walk, gap in zip(second, gaps, strict=True) if np.isfinite(gap).any()]
+    way_m = sum(float(np.hypot(*(places.max(axis=0) - places.min(axis=0)))) for places in shared)
+    if known.sum() < settings.fewest_samples or way_m < settings.slowest_m:
+        return np.full(len(every), np.nan)
+    centred = every - np.median(every[known], axis=0)
+    misses: F64 = np.minimum(np.sqrt((centred * centred).sum(axis=1)), settings.farthest_m)
+    return misses
+
+
+def _nearest_gap(first: Sequence[Walk], walk: Walk, offset_s: float, settings: SyncSettings) -> F64:
+    """Return the differences (K, 2) between a walk and the one of the other camera that shares most of it; NaN elsewhere."""
+    best = np.full(walk.places_m.shape, np.nan)
     times = walk.times_s - offset_s
     for other in first:
         inside = (times >= other.times_s[0]) & (times <= other.times_s[-1])
-        if inside.sum() < 5:
+        if inside.sum() < 5 or inside.sum() <= np.isfinite(best[:, 0]).sum():
             continue
         at = [np.interp(times[inside], other.times_s, other.places_m[:, axis]) for axis in range(2)]
         gap = walk.places_m[inside] - np.stack(at, axis=1)
-        middle = float(np.median(np.sqrt((gap * gap).sum(axis=1))))
-        if middle <= settings.same_walk_m and (best is None or len(gap) > len(best[1])):
-            best = (middle, gap)
-    return None if best is None else best[1]
+        if float(np.median(np.sqrt((gap * gap).sum(axis=1)))) <= settings.same_walk_m:
+            best = np.full(walk.places_m.shape, np.nan)
+            best[inside] = gap
+    return best

@@ -21,8 +21,8 @@ class Reach:
 
     person_id: int
     shelf: int
+    hand: int
     points: list[tuple[int, float, float, float, float]] = field(default_factory=list)
-    told: bool = False
 
     @property
     def opened_ns(self) -> int:
@@ -46,11 +46,12 @@ class Reaches:
     def __init__(self, geometry: StoreGeometry, settings: ReachSettings) -> None:
         self._shelves, self._settings = geometry.shelves, settings
         self._open: dict[tuple[int, int, int], Reach] = {}
+        self._waiting: list[Reach] = []
         self.closed: deque[Reach] = deque()
         self._bodies: deque[tuple[int, int, F64]] = deque()
 
     def take(self, people: People) -> list[Reach]:
-        """Take one instant; return the reaches that ended."""
+        """Take one instant; return the reaches that ended, once nothing of that hand's stay is open any more."""
         at_ns = people.captured_at_ns
         for row, person in enumerate(people.person_ids.tolist()):
             self._bodies.append((at_ns, person, people.floor_m[row].copy()))
@@ -72,7 +73,7 @@ class Reaches:
         for index, shelf in enumerate(self._shelves):
             along, inwards, up = shelf.to_shelf(place_m[None])[0].tolist()
             if _near(shelf, along, inwards, up, self._settings.margin_m):
-                reach = self._open.setdefault((person, hand, index), Reach(person, index))
+                reach = self._open.setdefault((person, hand, index), Reach(person, index, hand))
                 reach.points.append((at_ns, along, inwards, up, confidence))
 
     def _end(self, before_ns: int) -> list[Reach]:
@@ -80,24 +81,50 @@ class Reaches:
         found = [self._open.pop(key) for key in ended]
         kept = [each for each in found if each.closed_ns - each.opened_ns >= round(self._settings.dwell_s * NS_PER_S)]
         self.closed.extend(kept)
-        return kept
+        return self._settled(kept)
+
+    def _settled(self, ended: list[Reach]) -> list[Reach]:
+        """Return the reaches, of now or before, that no open reach of the same person overlaps: only those can be compared."""
+        self._waiting += ended
+        until_ns: dict[int, int] = {}
+        for reach in self._waiting:
+            until_ns[reach.person_id] = max(until_ns.get(reach.person_id, 0), reach.closed_ns)
+        busy = {each.person_id for each in self._open.values() if each.opened_ns <= until_ns.get(each.person_id, -1)}
+        settled = [reach for reach in self._waiting if reach.person_id not in busy]
+        self._waiting = [reach for reach in self._waiting if reach.person_id in busy]
+        return settled
 
     def is_likeliest(self, reach: Reach) -> bool:
-        """Tell whether no other shelf of the gondola explains this hand better at the same time.
+        """Tell whether no other shelf explains this hand better at the same time.
 
-        A hand between two boards is within the margin of both, but is one hand.
+        A hand between two boards, or where two gondolas meet, is within the margin of both, but is one
+        hand. What loses against a third shelf takes nothing away.
         """
-        gondola = self._shelves[reach.shelf].gondola_id
-        own = self._closeness_sum(reach)
-        for other in (*self.closed, *self._open.values()):
-            shared_ns = min(reach.closed_ns, other.closed_ns) - max(reach.opened_ns, other.opened_ns)
-            shorter_ns = min(reach.closed_ns - reach.opened_ns, other.closed_ns - other.opened_ns)
-            same = other.person_id == reach.person_id and self._shelves[other.shelf].gondola_id == gondola
-            if other is reach or not same or other.shelf == reach.shelf or 2 * shared_ns < shorter_ns:
-                continue
-            if (self._closeness_sum(other), -other.shelf) > (own, -reach.shelf):
-                return False
-        return True
+        rivals = [
+            other for other in self.closed if self._rank(other) > self._rank(reach) and self._is_one(reach, other)
+        ]
+        return not any(self.is_likeliest(other) for other in rivals)
+
+    def _rank(self, reach: Reach) -> tuple[float, int, int, int]:
+        return (self._closeness_sum(reach), -reach.shelf, -reach.hand, -reach.opened_ns)
+
+    def _is_one(self, reach: Reach, other: Reach) -> bool:
+        """Tell whether two reaches are one hand's: one person's, at one time, and not seen in two places at once."""
+        shared_ns = min(reach.closed_ns, other.closed_ns) - max(reach.opened_ns, other.opened_ns)
+        shorter_ns = min(reach.closed_ns - reach.opened_ns, other.closed_ns - other.opened_ns)
+        if other is reach or other.person_id != reach.person_id or 2 * shared_ns < shorter_ns:
+            return False
+        return reach.hand == other.hand or self._apart_m(reach, other) < self._settings.two_hands_m
+
+    def _apart_m(self, reach: Reach, other: Reach) -> float:
+        """Return the median distance of two hands at the instants that show both; 0 where none does."""
+        theirs = {point[0]: point[1:4] for point in other.points}
+        both = [(point[1:4], theirs[point[0]]) for point in reach.points if point[0] in theirs]
+        if not both:
+            return 0.0
+        ours = self._shelves[reach.shelf].to_world(np.array([a for a, _ in both]))
+        gap = ours - self._shelves[other.shelf].to_world(np.array([b for _, b in both]))
+        return float(np.median(np.sqrt((gap * gap).sum(axis=1))))
 
     def _closeness_sum(self, reach: Reach) -> float:
         shelf = self._shelves[reach.shelf]

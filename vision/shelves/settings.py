@@ -144,15 +144,22 @@ class ReachSettings(Strict):
         description="m in front of the shelf and beside it that still count: hands are known to about 0.1 m",
     )
     inside_m: float = Field(
-        default=-0.02,
+        default=-0.06,
         ge=-1,
         le=1,
-        description="m; how deep a hand must come to count as a reach where products cannot be seen",
+        description="m; how deep a hand's middle must come to count as a reach where products cannot be seen: fingertips "
+        "are 0.09 m ahead of it (half a hand, Drillis and Contini 1964)",
     )
     confidence_min: float = Field(default=0.2, ge=0, le=1, description="hands below this are not believed")
     gap_s: float = Field(default=0.7, ge=0, le=10, description="s that a hand may be lost within one reach")
     dwell_s: float = Field(
         default=0.25, ge=0, le=10, description="s; shorter reaches change nothing: they are passing hands"
+    )
+    two_hands_m: float = Field(
+        default=0.3,
+        ge=0,
+        le=2,
+        description="m; one person's hands seen nearer to each other than this at two shelves are one hand seen twice",
     )
     spread_m: float = Field(
         default=0.18,
