@@ -33,16 +33,18 @@ def frame(index: int, body: bool, product: bool = True) -> np.ndarray:
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def boxes(*found: tuple[float, float, float, float]) -> Detections:
+def boxes(*found: tuple[float, float, float, float], at_s: float = 0.0) -> Detections:
     n = len(found)
     hands = np.full((n, 2, 3), (np.nan, np.nan, 0), np.float32)
-    return Detections("c", 0, 0, np.array(found, np.float32).reshape(n, 4), np.full(n, 0.9, np.float32), hands)
+    return Detections(
+        "c", 0, round(at_s * 1e9), np.array(found, np.float32).reshape(n, 4), np.full(n, 0.9, np.float32), hands
+    )
 
 
 def learned() -> PeopleCover:
     cover = PeopleCover(*SIZE, PRODUCT_PX2, CoverSettings())
     for index in range(3):
-        cover.mask(frame(index, body=False), boxes())
+        cover.mask(frame(index, body=False), boxes(at_s=index))
     return cover
 
 
@@ -52,7 +54,7 @@ def share(mask: np.ndarray, place: tuple[slice, slice]) -> float:
 
 
 def test_a_body_is_hidden_and_the_rest_of_its_box_is_not() -> None:
-    mask = learned().mask(frame(9, body=True), boxes(BOX))
+    mask = learned().mask(frame(9, body=True), boxes(BOX, at_s=9))
     assert share(mask, BODY) == 1.0
     assert share(mask, PRODUCT) == 0.0
     assert share(mask, (slice(24, 116), slice(40, 50))) == 0.0
@@ -75,9 +77,9 @@ def test_what_was_never_seen_without_a_box_counts_as_hidden() -> None:
 
 def test_another_look_outside_all_boxes_becomes_the_background() -> None:
     cover = learned()
-    for index in range(10, 10 + CoverSettings().background_frames + 1):
-        cover.mask(frame(index, body=True), boxes())
-    assert share(cover.mask(frame(20, body=True), boxes(BOX)), BODY) == 0.0
+    for index in range(10, 10 + CoverSettings().background_sightings + 1):
+        cover.mask(frame(index, body=True), boxes(at_s=index))
+    assert share(cover.mask(frame(30, body=True), boxes(BOX, at_s=30)), BODY) == 0.0
 
 
 def test_a_hand_is_hidden_with_what_it_holds() -> None:

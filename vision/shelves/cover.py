@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vision.shelves.settings import CoverSettings
 from vision.types import F32, U8, Detections
 
+NEVER_NS = -(1 << 62)
 SCALE = 4
 """The mask is this much coarser than the picture."""
 LIMBS = (
@@ -37,14 +38,18 @@ class PeopleCover:
         columns, rows = self._size
         self._background = np.zeros((rows, columns, 3), np.float32)
         self._candidate = np.zeros((rows, columns, 3), np.float32)
-        self._agreed = np.zeros((rows, columns), np.int32)
+        self._agreed = np.zeros((rows, columns), np.uint8)
         self._known = np.zeros((rows, columns), np.bool_)
+        self._learned_ns = NEVER_NS
 
     def mask(self, image: U8, detections: Detections) -> U8:
         """Return a mask (rows, columns) uint8, 1 where a person may be, and learn the background elsewhere.
 
-        The mask is SCALE times coarser than ``image`` (H, W, 3) BGR.
+        The mask is SCALE times coarser than ``image`` (H, W, 3) BGR. Background is learned a few times a second.
         """
+        due = detections.captured_at_ns - self._learned_ns >= round(self._settings.learn_s * 1e9)
+        if not len(detections) and not due:
+            return np.zeros(self._size[::-1], np.uint8)
         small = _lab(np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), np.uint8))
         boxes = np.zeros(self._size[::-1], np.uint8)
         for x0, y0, x1, y1 in self._wide_boxes(detections):
@@ -53,7 +58,9 @@ class PeopleCover:
         if boxes.any():
             before = (_apart(small, self._background) > self._settings.foreground_levels) | ~self._known
             body = self._bodies(before & (boxes > 0), detections)
-        self._learn(small, (boxes == 0) & (body == 0))
+        if due:
+            self._learn(small, (boxes == 0) & (body == 0))
+            self._learned_ns = detections.captured_at_ns
         return body
 
     def _wide_boxes(self, detections: Detections) -> list[tuple[int, int, int, int]]:
@@ -83,15 +90,15 @@ class PeopleCover:
         """Follow the background where nobody is: slowly where it is the same, at once where another look has lasted."""
         settings = self._settings
         same = free & self._known & (_apart(small, self._background) <= settings.foreground_levels)
-        self._background[same] += settings.follow * (small[same] - self._background[same])
+        cv2.accumulateWeighted(small, self._background, settings.follow, mask=same.astype(np.uint8))
         other = free & ~same
-        again = other & (self._agreed > 0) & (_apart(small, self._candidate) <= settings.foreground_levels)
-        self._agreed = np.where(again, self._agreed + 1, np.where(other, 1, 0)).astype(np.int32)
-        fresh = other & ~again
-        self._candidate[fresh] = small[fresh]
-        settled = other & (~self._known | (self._agreed >= settings.background_frames))
-        self._background[settled] = small[settled]
-        self._known |= settled
+        if other.any():
+            again = other & (self._agreed > 0) & (_apart(small, self._candidate) <= settings.foreground_levels)
+            np.copyto(self._candidate, small, where=(other & ~again)[..., None])
+            self._agreed = np.where(again, np.minimum(self._agreed, 254) + 1, other).astype(np.uint8)
+            settled = other & (~self._known | (self._agreed >= settings.background_sightings))
+            np.copyto(self._background, small, where=settled[..., None])
+            self._known |= settled
 
 
 def _lab(image: U8) -> F32:

@@ -42,11 +42,9 @@ class CoverSettings(Strict):
     body_products: float = Field(
         default=1.25, ge=0, le=100, description="and at least this many times the front of the largest product"
     )
-    background_frames: int = Field(
-        default=5,
-        ge=1,
-        le=1000,
-        description="frames that another look must last outside all boxes to be the background",
+    learn_s: float = Field(default=0.3, gt=0, le=60, description="how often the background is learned (s)")
+    background_sightings: int = Field(
+        default=3, ge=1, le=250, description="how often another look must be learned in turn to be the background"
     )
     follow: float = Field(default=0.1, gt=0, le=1, description="how fast the background follows slow light")
 
