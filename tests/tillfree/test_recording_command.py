@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from recordings.files import load_recording
+from store_layout.files import load_store
+from store_layout.geometry import StoreGeometry
 from tillfree.main import main
 from tillfree.sources.video import open_recording
+from vision.detectors.weights import bundled_weights
+from vision.types import Detections, Frame
 
 
 def test_a_recording_of_ones_own_videos(tmp_path: Path, write_tiny_recording: Any, capsys: Any) -> None:
@@ -72,3 +80,111 @@ def test_check_finds_damage_in_the_middle(tiny_recording: Path, capsys: Any) -> 
     video.write_bytes(bytes(data))
     assert main(["recording", "check", str(tiny_recording)]) == 2
     assert "cam_a.mp4" in capsys.readouterr().err
+
+
+WALK_FPS, WALK_FRAMES = 10, 90
+
+
+def walker_m(at_s: float) -> tuple[float, float]:
+    """Return where somebody is who walks about for nine seconds."""
+    return 2.0 + 0.7 * math.sin(0.9 * at_s), 1.6 + 0.4 * math.cos(1.4 * at_s)
+
+
+class OneWalker:
+    """A detector that reads the time from the picture's brightness and sees one upright person there."""
+
+    name, fingerprint, input_size_px = "walker", "walker", (320, 180)
+
+    def __init__(self, geometry: StoreGeometry, *, empty: bool = False) -> None:
+        self._geometry, self._empty = geometry, empty
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        """Return one person with ankles in each frame."""
+        return [self._one(frame) for frame in frames]
+
+    def detect_each(self, frames: Iterable[Frame], ahead: int) -> Iterator[tuple[Frame, Detections]]:
+        """Yield the same, frame by frame."""
+        del ahead
+        for frame in frames:
+            yield frame, self._one(frame)
+
+    def _one(self, frame: Frame) -> Detections:
+        if self._empty:
+            return Detections.empty(frame.camera_id, frame.index, frame.captured_at_ns)
+        x, y = walker_m(round((float(frame.image.mean()) - 20) / 2) / WALK_FPS)
+        camera = self._geometry.cameras[frame.camera_id]
+        pixels, _ = camera.project(np.array([[x, y, 0.08], [x, y, 1.72]]))
+        foot, head = pixels
+        box = np.array([[head[0] - 12, head[1], head[0] + 12, foot[1]]], np.float32)
+        keypoints = np.zeros((1, 17, 3), np.float32)
+        keypoints[0, 15:] = (*foot, 1.0)
+        hands = np.full((1, 2, 3), (np.nan, np.nan, 0), np.float32)
+        return Detections(
+            frame.camera_id, frame.index, frame.captured_at_ns, box, np.ones(1, np.float32), hands, keypoints
+        )
+
+
+@pytest.fixture
+def walked(tmp_path: Path, write_tiny_recording: Any, edit_yaml: Any) -> tuple[Path, list[str]]:
+    """Return a layout of two cameras and their pictures of one walk; cam_b's begin 0.4 s later."""
+    source = write_tiny_recording(tmp_path / "source", ("cam_a", "cam_b"))
+    places = {"cam_a": [2.0, -0.9, 2.6], "cam_b": [4.9, 1.6, 2.6]}
+    cameras = [
+        {"id": name, "resolution_px": [320, 180], "fps": WALK_FPS, "focal_px": 180.0, "position_m": place}
+        | {"look_at_m": [2.0, 1.6, 0.8]}
+        for name, place in places.items()
+    ]
+    edit_yaml(source / "layout.yaml", cameras=cameras)
+    videos = []
+    for name, late in (("cam_a", 0), ("cam_b", 4)):
+        (source / name).mkdir()
+        for k in range(WALK_FRAMES):
+            cv2.imwrite(str(source / name / f"{k:03}.png"), np.full((180, 320, 3), 20 + 2 * (k + late), np.uint8))
+        videos.append(f"{name}={source / name}")
+    return source / "layout.yaml", videos
+
+
+def made(walked: tuple[Path, list[str]], out: Path, *more: str) -> dict[str, float]:
+    layout, videos = walked
+    assert main(["recording", "new", *videos, "--layout", str(layout), "-o", str(out), *more]) == 0
+    return {camera.id: camera.offset_ms for camera in load_recording(out).recording.cameras}
+
+
+def test_clock_offsets_are_found_from_a_walk_and_written(
+    walked: tuple[Path, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    geometry = StoreGeometry(load_store(walked[0]))
+    monkeypatch.setattr("vision.detectors.load_detector", lambda *_: OneWalker(geometry))
+    offsets = made(walked, tmp_path / "made", "--weights", str(walked[0]))
+    assert offsets["cam_a"] == 0.0
+    assert offsets["cam_b"] == pytest.approx(400.0, abs=30.0)
+    shown = capsys.readouterr().out
+    assert "clock of cam_b: +0." in shown
+    assert "give or take" in shown
+
+
+def test_clocks_of_which_nothing_can_be_told_stay_as_they_are(
+    walked: tuple[Path, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    geometry = StoreGeometry(load_store(walked[0]))
+    monkeypatch.setattr("vision.detectors.load_detector", lambda *_: OneWalker(geometry, empty=True))
+    offsets = made(walked, tmp_path / "made", "--weights", str(walked[0]))
+    assert offsets == {"cam_a": 0.0, "cam_b": 0.0}
+    assert "clock of cam_b: cannot be told, stays 0 s" in capsys.readouterr().out
+
+
+def test_weights_for_rendered_people_tell_no_clocks(
+    walked: tuple[Path, list[str]], tmp_path: Path, capsys: Any
+) -> None:
+    offsets = made(walked, tmp_path / "made", "--weights", str(bundled_weights()))
+    assert offsets == {"cam_a": 0.0, "cam_b": 0.0}
+    assert "Clock offsets are not estimated and stay 0 s" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--no-sync"], ["--offset", "cam_b=120"]])
+def test_nothing_is_estimated_where_it_is_not_wanted(
+    walked: tuple[Path, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.delattr("vision.detectors.load_detector")
+    offsets = made(walked, tmp_path / "made", *words)
+    assert offsets == {"cam_a": 0.0, "cam_b": 120.0 if "--offset" in words else 0.0}

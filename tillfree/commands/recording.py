@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,6 +20,8 @@ from store_layout.files import load_store
 from store_layout.model import Store
 from tillfree.evaluation.scores import check_scans, check_truth
 from tillfree.sources.video import NS_PER_S, CameraSource, camera_sources, frames, probe
+from vision.people.sync import ClockOffset
+from vision.types import Frame
 
 recording_app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Make a recording of your own videos, or check one."
@@ -44,6 +46,13 @@ def new(
     ] = EPOCH,
     name: Annotated[str | None, typer.Option(help="What to call it; the folder's name if left out.")] = None,
     copy: Annotated[bool, typer.Option(help="Copy the videos into the folder rather than link to them.")] = True,
+    sync: Annotated[
+        bool, typer.Option(help="Find the cameras' clock offsets from people's walks, unless --offset gives any.")
+    ] = True,
+    sync_for: Annotated[float, typer.Option(min=1, help="Seconds of each video that are watched for that.")] = 120.0,
+    weights: Annotated[
+        Path | None, typer.Option(help="Pose weights to find people with; searched for as in replay if left out.")
+    ] = None,
 ) -> None:
     """Make a recording of your own videos, and check it.
 
@@ -54,7 +63,11 @@ def new(
     offsets, moment = _offsets(offset or [], chosen), _moment(started_at)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise wrong(out, None, "exists already", "name another folder with -o, or remove it")
-    _check_videos(chosen, store)
+    sources = _sources(chosen, store)
+    for source in sources:
+        probe(source)
+    if sync and not offset and len(sources) > 1:
+        offsets = _clock_offsets(store, sources, weights, sync_for)
     out.mkdir(parents=True, exist_ok=True)
     cameras = tuple(
         RecordedCamera(
@@ -132,12 +145,59 @@ def _times_of(video: Path) -> Literal["container", "fps"]:
     return "fps" if video.is_dir() else "container"
 
 
-def _check_videos(chosen: dict[str, Path], store: Store) -> None:
-    """Raise RecordingError for a video that cannot be decoded or does not fit its camera, before anything is written."""
+def _sources(chosen: dict[str, Path], store: Store) -> list[CameraSource]:
     cameras = {camera.id: camera for camera in store.cameras}
-    for camera_id, video in chosen.items():
-        camera = cameras[camera_id]
-        probe(CameraSource(camera_id, video, camera.resolution_px, camera.fps, _times_of(video), 0, 0))
+    return [
+        CameraSource(name, video, cameras[name].resolution_px, cameras[name].fps, _times_of(video), 0, 0)
+        for name, video in chosen.items()
+    ]
+
+
+def _clock_offsets(
+    store: Store, sources: Sequence[CameraSource], weights: Path | None, limit_s: float
+) -> dict[str, float]:
+    """Return the offsets in ms that people's walks tell, and say so; none without weights for filmed people."""
+    from store_layout.geometry import StoreGeometry
+    from tillfree.clocks import estimate
+    from vision.detectors import find_weights, load_detector
+    from vision.detectors.weights import trained_on_rendered_people
+    from vision.settings import VisionSettings
+
+    console, settings, found = Console(), VisionSettings(), find_weights(weights)
+    if trained_on_rendered_people(found.path):
+        console.print(
+            "Clock offsets are not estimated and stay 0 s: that needs pose weights for filmed people; "
+            "`tillfree models fetch` gets them, --weights names others, --offset sets offsets by hand.",
+            soft_wrap=True,
+        )
+        return {}
+    totals = {source.camera_id: min(probe(source).frames, round(limit_s * source.fps)) for source in sources}
+
+    def watch(pictures: Iterable[Frame], camera_id: str) -> Iterable[Frame]:
+        shown = Console(stderr=True)
+        return track(pictures, f"clock of {camera_id}", totals[camera_id], console=shown, transient=True)
+
+    detector = load_detector(found.path, settings.detector)
+    clocks = estimate(StoreGeometry(store), sources, detector, settings, limit_s, watch)
+    for line in _clock_lines(clocks, [source.camera_id for source in sources]):
+        console.print(line, soft_wrap=True)
+    return {camera_id: round(clock.offset_s * 1000, 1) for camera_id, clock in clocks.items()}
+
+
+def _clock_lines(clocks: Mapping[str, ClockOffset], camera_ids: Sequence[str]) -> list[str]:
+    """Return what is said of each camera's clock, in the cameras' order."""
+    first = next(iter(clocks), "")
+    lines = []
+    for camera_id in camera_ids:
+        if len(clocks) > 1 and camera_id == first:
+            lines.append(f"clock of {camera_id}: the others are set by it")
+        elif len(clocks) > 1 and camera_id in clocks:
+            clock = clocks[camera_id]
+            lines.append(f"clock of {camera_id}: {clock.offset_s:+.3f} s, give or take {clock.std_s:.2f} s")
+        else:
+            why = "nobody was seen to walk long enough where another camera saw them too"
+            lines.append(f"clock of {camera_id}: cannot be told, stays 0 s ({why})")
+    return lines
 
 
 def _moment(text: str) -> datetime:

@@ -113,14 +113,14 @@ def clock_offsets(walks: Mapping[str, Sequence[Walk]], settings: SyncSettings) -
 
 
 def clocks(walks: Mapping[str, Sequence[Walk]], settings: SyncSettings) -> dict[str, ClockOffset]:
-    """Return each camera's offset to the first camera by name, and how well it is known.
+    """Return each camera's offset to the first of them by name, and how well it is known.
 
     All pairs are weighed together by how sharply each tells, and those that contradict the others
-    count less (least squares reweighted by Huber). A camera that shares no walk with the first, nor
-    over others, or whose offset is too vague, is left out of the result.
+    count less (least squares reweighted by Huber). Of cameras that share no walks the largest group
+    counts; the others, and those whose offset is too vague, are left out of the result.
     """
     pairs = [p for a, b in combinations(sorted(walks), 2) if (p := pair_offset(a, b, walks, settings)) is not None]
-    names = _joined_to(min(walks), pairs) if walks else []
+    names = max((_joined_to(name, pairs) for name in sorted(walks)), key=len, default=[])
     if len(names) < 2:
         return dict.fromkeys(names, ClockOffset(0.0, 0.0))
     used = [pair for pair in pairs if pair.earlier in names]
@@ -159,6 +159,8 @@ def pair_offset(
 ) -> PairOffset | None:
     """Return the offset between two cameras at which their walks fit best, or None where they share too little.
 
+    None, too, where they fit best at the end of the search.
+
     A constant shift between the two cameras' floors is taken out first: calibration errs by
     centimetres, which at a steady walk would look like time.
     """
@@ -170,6 +172,8 @@ def pair_offset(
         return None
     costs = np.where(shared > 0, np.nansum(misses, axis=1) / np.maximum(shared, 1), np.inf)
     best = int(np.argmin(np.round(costs, 6)))
+    if best in (0, len(tried) - 1):
+        return None  # still getting better where the search ends: the offset is beyond it
     offset = float(tried[best]) + settings.step_s * _vertex(costs, best)
     std_s = max(_width(misses, best, settings) * settings.step_s, settings.step_s / 2)
     return PairOffset(
