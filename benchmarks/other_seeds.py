@@ -1,6 +1,6 @@
 """Scores on the sample scenarios told anew: other bodies, clothes, paths, times, slots and products.
 
-Nothing is tuned on these recordings, and nobody looks at one of them alone. They are rendered once
+Nothing is tuned on these recordings, and nobody looks at one of them alone: only the total is told. They are rendered once
 into a cache (``out/other_seeds``), piece by piece: a run that is broken off goes on. The same seeds
 give the same recordings.
 
@@ -9,6 +9,7 @@ give the same recordings.
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +26,9 @@ from simulator.recording.settings import RecordingSettings
 from simulator.recording.writer import ProgressCall, write_job
 from simulator.scenario.files import LoadedScenario, load_scenario
 from simulator.scenario.variants import playable
-from tillfree.commands.evaluate import evaluate
+from tillfree.commands.evaluate import load_pair, run_all
+from tillfree.evaluation.scores import document, total
+from tillfree.evaluation.tables import evaluation_tables
 
 REPO = Path(__file__).resolve().parent.parent
 SAMPLES = REPO / "sample_videos"
@@ -51,7 +54,17 @@ def main(
             _render(place, file, seed, jobs, _shown(bar, place.name))
     if not render_only:
         json_file.parent.mkdir(parents=True, exist_ok=True)
-        evaluate(places, json_file=json_file, weights=weights)
+        _score(places, json_file, weights)
+
+
+def _score(places: list[Path], json_file: Path, weights: Path | None) -> None:
+    """Replay all, show the pooled scores, and write them."""
+    scores, _ = run_all(places, [load_pair(place) for place in places], None, weights, None, check=False)
+    pooled = total(scores, "other seeds")
+    for table in evaluation_tables([pooled]):
+        Console().print(table)
+    text = json.dumps({"version": 1, "count": len(scores), "total": document(pooled)}, indent=1, allow_nan=False)
+    json_file.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def _shown(bar: Progress, name: str) -> ProgressCall:

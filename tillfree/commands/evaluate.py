@@ -40,10 +40,10 @@ def evaluate(
     """
     console = Console()
     recordings = _without_stores(console, recordings)
-    pairs = [_load(place) for place in recordings]
+    pairs = [load_pair(place) for place in recordings]
     if json_file is not None and not json_file.parent.is_dir():
         raise wrong(json_file, None, "cannot be written: its folder does not exist", "make the folder first")
-    scores, faults = _run_all(recordings, pairs, out, weights, settings, check)
+    scores, faults = run_all(recordings, pairs, out, weights, settings, check)
     for table in evaluation_tables(scores):
         console.print(table)
     if json_file is not None:
@@ -61,7 +61,7 @@ def _without_stores(console: Console, places: list[Path]) -> list[Path]:
     return [each for each in places if each not in stores]
 
 
-def _load(place: Path) -> tuple[LoadedRecording, LoadedTruth]:
+def load_pair(place: Path) -> tuple[LoadedRecording, LoadedTruth]:
     """Read a recording and its truth, so that what is wrong comes out before hours of replay."""
     loaded = load_recording(place)
     truth = load_truth(loaded.base_dir)
@@ -73,7 +73,7 @@ def _load(place: Path) -> tuple[LoadedRecording, LoadedTruth]:
     return loaded, truth
 
 
-def _run_all(
+def run_all(
     places: Sequence[Path],
     pairs: Sequence[tuple[LoadedRecording, LoadedTruth]],
     out: Path | None,
