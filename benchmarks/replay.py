@@ -6,15 +6,17 @@ The recording (by default the bundled four-camera one) is repeated until it is 6
 measures pure OpenVINO inference (inputs prepared beforehand, asynchronous queue, nothing else) and
 the whole path to receipts (decoding, inference, tracking, shelves, carts, charges; no annotated
 video, no report) one after the other; ``ours_over_pure`` is the median of the rounds' ratios. Each
-replay is a process of its own, so its peak memory is its own too: ``peak_rss_mib`` for 60 s and
+replay is a process of its own, whose start and imports count, so its peak memory is its own too: ``peak_rss_mib`` for 60 s and
 ``peak_rss_double_mib`` for twice as long say whether memory grows. ``video_and_report_cost`` is the
-time with annotated video and report over the time without.
+time with annotated video and report over the time without. On a machine that others use too, the
+processor milliseconds a frame (``pure_cpu_ms_per_frame``, ``our_cpu_ms_per_frame``) say more than the clock.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -39,15 +41,13 @@ REPO = Path(__file__).resolve().parent.parent
 DEFAULT = REPO / "sample_videos" / "four-crossing"
 CHUNK = 400  # prepared frames in memory at once: 300 MB, and long enough that starting and ending the queue is nothing
 CHILD = """
-import json, resource, sys, time
+import json, resource, sys
 from pathlib import Path
 from tillfree.replay import ReplayOptions, replay
 place, out, weights, extras = sys.argv[1:5]
-begin = time.perf_counter()
-options = ReplayOptions(weights=Path(weights), video=extras == "1", report=extras == "1")
+options = ReplayOptions(weights=Path(weights), video=extras == "1", report=extras == "1", paths=False)
 result = replay(Path(place), out=Path(out), options=options)
 print(json.dumps({
-    "seconds": time.perf_counter() - begin,
     "frames": result.frame_count,
     "visits": len(result.fold.visits),
     "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
@@ -91,40 +91,46 @@ def _encode(path: Path, pictures: list[np.ndarray], count: int, fps: float) -> N
         container.mux(stream.encode(None))
 
 
-def pure_frames_per_second(place: Path, weights: Path) -> float:
-    """Return frames a second of OpenVINO alone: inputs ready in memory, every request busy, answers thrown away."""
+def pure_inference(place: Path, weights: Path) -> tuple[float, float]:
+    """Return frames a second, and processor milliseconds a frame, of OpenVINO alone.
+
+    Inputs are ready in memory, every request is busy, answers are thrown away.
+    """
     xml = weights if weights.suffix == ".xml" else next(weights.glob("*.xml"))
     compiled, size_px = compile_network(xml, read_metadata(xml.parent / "metadata.yaml"), DetectorSettings())
     queue = ov.AsyncInferQueue(compiled)
-    count, seconds, waiting = 0, 0.0, []
+    count, seconds, used, waiting = 0, 0.0, 0.0, []
     for frame in open_recording(load_recording(place)):
         height, width = frame.image.shape[:2]
         waiting.append(Letterbox.fit((width, height), size_px).apply(frame.image)[None])
         if len(waiting) == CHUNK:
-            seconds += infer_all(queue, waiting)
+            seconds, used = (a + b for a, b in zip((seconds, used), infer_all(queue, waiting), strict=True))
             count, waiting = count + len(waiting), []
     if waiting:
-        seconds += infer_all(queue, waiting)
+        seconds, used = (a + b for a, b in zip((seconds, used), infer_all(queue, waiting), strict=True))
         count += len(waiting)
-    return count / seconds
+    return count / seconds, used / count * 1e3
 
 
-def infer_all(queue: Any, inputs: list[np.ndarray]) -> float:
-    """Return the seconds that the network alone takes for ``inputs``."""
-    begin = time.perf_counter()
+def infer_all(queue: Any, inputs: list[np.ndarray]) -> tuple[float, float]:
+    """Return the seconds that the network alone takes for ``inputs``, and those of all its threads together."""
+    begin, used = time.perf_counter(), time.process_time()
     for picture in inputs:
         queue.start_async({0: picture}, share_inputs=True)
     queue.wait_all()
-    return time.perf_counter() - begin
+    return time.perf_counter() - begin, time.process_time() - used
 
 
 def run_child(place: Path, weights: Path, extras: bool) -> dict[str, float]:
     """Replay in a process of its own and return what it measured of itself."""
     with tempfile.TemporaryDirectory() as out:
         arguments = [sys.executable, "-c", CHILD, str(place), str(Path(out) / "run"), str(weights), str(int(extras))]
+        before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         done = subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=REPO)
+        seconds, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     answer: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
-    return answer
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return answer | {"seconds": seconds, "cpu_ms_per_frame": used / answer["frames"] * 1e3}
 
 
 def measure(place: Path, weights: Path, rounds: int, seconds: float) -> dict[str, object]:
@@ -138,19 +144,21 @@ def measure(place: Path, weights: Path, rounds: int, seconds: float) -> dict[str
         repeat_recording(loaded, double, 2 * seconds)
         pure, ours, ratios = [], [], []
         for number in range(rounds):
-            pure.append(pure_frames_per_second(single, weights))
+            pure.append(pure_inference(single, weights))
             child = run_child(single, weights, extras=False)
             ours.append(child)
-            ratios.append(child["frames"] / child["seconds"] / pure[-1])
-            print(f"round {number + 1}: pure {pure[-1]:.1f} frames/s, ours {ratios[-1]:.3f} of it", flush=True)
+            ratios.append(child["frames"] / child["seconds"] / pure[-1][0])
+            print(f"round {number + 1}: pure {pure[-1][0]:.1f} frames/s, ours {ratios[-1]:.3f} of it", flush=True)
         longer = run_child(double, weights, extras=False)
         dressed = run_child(single, weights, extras=True)
     plain_s = statistics.median(each["seconds"] for each in ours)
     return {
         "ours_over_pure": statistics.median(ratios),
         "ours_over_pure_rounds": ratios,
-        "pure_frames_per_second": statistics.median(pure),
+        "pure_frames_per_second": statistics.median(rate for rate, _ in pure),
         "our_frames_per_second": statistics.median(each["frames"] / each["seconds"] for each in ours),
+        "pure_cpu_ms_per_frame": statistics.median(used for _, used in pure),
+        "our_cpu_ms_per_frame": statistics.median(each["cpu_ms_per_frame"] for each in ours),
         "cameras": len(loaded.recording.cameras),
         "recording_seconds": seconds,
         "peak_rss_mib": max(each["peak_rss_mib"] for each in ours),

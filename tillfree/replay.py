@@ -47,7 +47,8 @@ RECEIPTS_FILE = "receipts.json"
 class ReplayOptions:
     """What a replay is asked for. ``tape`` drives it from a tape instead of the video.
 
-    ``limit_s`` ends the replay that many seconds after the recording's start. ``heads`` leaves heads recognisable in the pictures that are kept; without it they are hidden.
+    ``limit_s`` ends the replay that many seconds after the recording's start. ``heads`` leaves heads recognisable in the pictures that are kept; without it they are hidden. ``paths`` keeps where everybody was,
+    which scoring needs and which grows with the recording; without it the outcome has no paths.
     """
 
     weights: Path | None = None
@@ -58,6 +59,7 @@ class ReplayOptions:
     report: bool = False
     heads: bool = False
     limit_s: float | None = None
+    paths: bool = True
 
 
 class ReplayListener(Protocol):
@@ -180,6 +182,7 @@ class _Replay:
             self._billing,
             self._open_log(),
             gate_scans(loaded),
+            keep_paths=options.paths,
         )
         self._pictures = self._open_pictures()
 

@@ -19,7 +19,10 @@ from vision.types import Observation
 
 
 class StoreRun:
-    """Drives floor stage, checkout and billing, and writes what comes of it to the log."""
+    """Drives floor stage, checkout and billing, and writes what comes of it to the log.
+
+    ``paths`` is empty without ``keep_paths``: they are for scoring alone, and grow with the recording.
+    """
 
     def __init__(
         self,
@@ -28,6 +31,8 @@ class StoreRun:
         billing: BillingPort,
         log: EventLogWriter,
         scans: Iterable[GateScanned],
+        *,
+        keep_paths: bool = True,
     ) -> None:
         self._floor = floor
         self._checkout = checkout
@@ -36,6 +41,7 @@ class StoreRun:
         self._scans = deque(sorted(scans, key=lambda scan: (scan.at_ns, scan.scan_id)))
         self.fold = StoreFold()
         self.paths = PathsFold()
+        self._keep_paths = keep_paths
         self.late_count = 0
         self.ended_at_ns = 0
 
@@ -64,7 +70,8 @@ class StoreRun:
 
     def _handle(self, instant: Instant) -> None:
         self.ended_at_ns = max(self.ended_at_ns, instant.captured_at_ns)
-        self.paths.apply(instant)
+        if self._keep_paths:
+            self.paths.apply(instant)
         while self._scans and self._scans[0].at_ns <= instant.captured_at_ns:
             self._tell(self._scans.popleft())
         for event in instant.events:

@@ -37,7 +37,7 @@ def replay(
     A run that was broken off leaves what it had; the same command does it again.
     """
     console = Console()
-    options = ReplayOptions(weights, settings, tape, keep_tape, video, report, heads, limit_s)
+    options = ReplayOptions(weights, settings, tape, keep_tape, video, report, heads, limit_s, paths=False)
     with ReplayScreen(console) as screen:
         result = run_replay(recording, out=out, options=options, listener=screen)
     show_receipts(console, result)
