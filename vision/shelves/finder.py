@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from store_layout.geometry import SlotPlace, StoreGeometry
-from vision.shelves.atlas import front_areas_px2, visible_slots
+from store_layout.geometry import StoreGeometry
+from vision.shelves.atlas import visible_slots
+from vision.shelves.deeds import Deed
+from vision.shelves.doubts import Doubts
 from vision.shelves.judge import Judge
 from vision.shelves.reaches import Reach, Reaches
 from vision.shelves.references import References
@@ -23,31 +24,6 @@ from vision.types import EvidenceFrame, Interaction, People, PersonCandidate, Sk
 NS_PER_S = 1_000_000_000
 
 
-@dataclass(slots=True)
-class _Deed:
-    """Changes that one hand's doing may have made, told when the last was gathered."""
-
-    changes: list[ViewChange]
-    told: bool = False
-
-    @property
-    def begun_ns(self) -> int:
-        return int(np.median([change.before_ns for change in self.changes]))
-
-    @property
-    def latest_begin_ns(self) -> int:
-        """When the old look was last seen by any camera."""
-        return max(change.before_ns for change in self.changes)
-
-    @property
-    def ended_ns(self) -> int:
-        return min(change.after_ns for change in self.changes)
-
-    @property
-    def seen_ns(self) -> int:
-        return min(change.seen_ns for change in self.changes)
-
-
 class InteractionFinder:
     """Takes people and slot views, instant by instant, and tells interactions when they are known."""
 
@@ -55,14 +31,12 @@ class InteractionFinder:
         self, geometry: StoreGeometry, settings: ShelvesSettings, references: References | None = None
     ) -> None:
         self._geometry, self._settings = geometry, settings
-        self._shelf_of = {shelf.shelf_id: index for index, shelf in enumerate(geometry.shelves)}
         self._unit_share = [unit_share(geometry, index) for index in range(len(geometry.slots))]
         self._seen = {camera: visible_slots(geometry, camera, settings.observer) for camera in geometry.cameras}
-        self._front_px2 = {camera: front_areas_px2(geometry, camera, seen) for camera, seen in self._seen.items()}
         self._watches: dict[tuple[str, int], SlotWatch] = {}
-        self._deeds: list[_Deed] = []
-        self._last_told: dict[int, _Deed] = {}
+        self._deeds: list[Deed] = []
         self._reaches = Reaches(geometry, settings.reach)
+        self._doubts = Doubts(geometry, settings, self._reaches, self._watches)
         self._judge = Judge(geometry, settings, References() if references is None else references)
         self._slow = SlowShelves(geometry, settings.slow, References() if references is None else references)
         self._count = 0
@@ -97,62 +71,63 @@ class InteractionFinder:
         return self._watches[key]
 
     def _gather(self, change: ViewChange) -> None:
-        """Put a change to the deed that it belongs to: same shelf, same time, another camera or a neighbour slot."""
-        for deed in self._deeds:
-            if self._belongs(change, deed):
-                deed.changes.append(change)
-                return
-        self._deeds.append(_Deed([change]))
-
-    def _belongs(self, change: ViewChange, deed: _Deed) -> bool:
-        """Tell whether another camera saw the same slot change in the same time."""
-        slack = round(self._settings.decision.one_deed_s * NS_PER_S)
-        twice = [other for other in deed.changes if other.camera_id == change.camera_id]
-        at_once = all(abs(other.after_ns - change.after_ns) < slack for other in twice)
-        same_slot = deed.changes[0].slot_index == change.slot_index
-        overlap = deed.latest_begin_ns < change.after_ns and change.before_ns < deed.ended_ns
-        return same_slot and overlap and at_once
+        """Put a change to the deed that it belongs to, or begin another."""
+        slack_ns = round(self._settings.decision.one_deed_s * NS_PER_S)
+        deed = next((each for each in self._deeds if each.takes(change, slack_ns)), None)
+        if deed is None:
+            self._deeds.append(Deed([change]))
+        else:
+            deed.add(change)
 
     def _tell_due(self, now_ns: int) -> list[Interaction]:
-        due = [deed for deed in self._deeds if not deed.told and deed.seen_ns + self._patience_ns(deed) <= now_ns]
+        waiting = [deed for deed in self._deeds if deed.state == "waiting"]
+        due = [deed for deed in waiting if deed.seen_ns + self._patience_ns(deed) <= now_ns]
         told = []
         for deed in sorted(due, key=lambda each: (each.ended_ns, each.begun_ns)):
-            deed.told = True
-            if not self._is_spill(deed) and not self._is_handless(deed) and not self._is_denied(deed):
+            deed.state = "dropped" if self._doubts.is_doubtful(deed, self._deeds) else "told"
+            if deed.state == "told":
                 told.append(self._tell(deed))
         oldest_ns = now_ns - round(self._settings.decision.wait_s * NS_PER_S)
-        self._deeds = [deed for deed in self._deeds if not deed.told or deed.seen_ns > oldest_ns]
+        self._deeds = [deed for deed in self._deeds if deed.state == "waiting" or deed.seen_ns > oldest_ns]
         return told
 
-    def _tell(self, deed: _Deed) -> Interaction:
-        index, changes = deed.changes[0].slot_index, deed.changes
-        slot = self._geometry.slots[index]
-        weights = self._reaches.weights(slot, self._shelf_of[slot.shelf_id], deed.latest_begin_ns, deed.ended_ns)
+    def _patience_ns(self, deed: Deed) -> int:
+        """Return how long more is waited for: longer where nobody explains the change, as another slot's may."""
+        decision = self._settings.decision
+        return round((decision.gather_s if self._doubts.is_explained(deed) else decision.handless_s) * NS_PER_S)
+
+    def _tell(self, deed: Deed) -> Interaction:
+        slot, weights = self._geometry.slots[deed.slot_index], self._doubts.weights(deed)
         persons = self._persons(weights)
-        self._last_told[index] = deed
-        opened, closed = min(deed.latest_begin_ns, deed.ended_ns), deed.ended_ns
-        if persons and weights[persons[0].person_id][0] > self._settings.reach.body_weight:
-            _, came_ns, left_ns = weights[persons[0].person_id]
-            if came_ns < closed and left_ns > opened:
-                opened, closed = max(opened, came_ns), min(closed, left_ns)
-        verdict = self._judge.judge(changes, 1, persons)
+        self._doubts.told(deed)
+        opened, closed = self._when(deed, weights[persons[0].person_id] if persons else None)
+        verdict = self._judge.judge(deed.changes, 1, persons)
         self._count += 1
         evidence = sorted(
-            {frame for change in changes for frame in change.evidence},
+            {frame for change in deed.changes for frame in change.evidence},
             key=lambda each: (each.captured_at_ns, each.camera_id, each.frame_index),
         )
         return Interaction(
             f"i-{self._count}",
             slot.shelf_id,
             slot.slot_id,
-            min(opened, closed),
-            max(opened, closed),
+            opened,
+            closed,
             verdict.units,
             verdict.probability,
             verdict.skus,
             persons,
             tuple(evidence),
         )
+
+    def _when(self, deed: Deed, reach: tuple[float, int, int] | None) -> tuple[int, int]:
+        """Return when the slot can have changed, narrowed to when the likeliest hand was there."""
+        opened, closed = min(deed.latest_begin_ns, deed.ended_ns), deed.ended_ns
+        if reach is not None and reach[0] > self._settings.reach.body_weight:
+            _, came_ns, left_ns = reach
+            if came_ns < closed and left_ns > opened:
+                return max(opened, came_ns), min(closed, left_ns)
+        return opened, closed
 
     def _tell_slow(self, index: int, change: RegionChange, verdict: Verdict) -> Interaction:
         """Tell a change that a slow camera saw: its frames are too far apart to follow a hand, so nobody is named."""
@@ -163,71 +138,6 @@ class InteractionFinder:
             change.first.captured_at_ns, change.last.captured_at_ns,
             verdict.units, verdict.probability, verdict.skus, (), (change.first, change.last),
         )  # fmt: skip
-
-    def _patience_ns(self, deed: _Deed) -> int:
-        """Return how long more is waited for: longer where nobody explains the change, as another slot's may."""
-        decision = self._settings.decision
-        return round((decision.gather_s if self._is_explained(deed) else decision.handless_s) * NS_PER_S)
-
-    def _is_explained(self, deed: _Deed) -> bool:
-        """Tell whether a hand came near the slot while it changed, or somebody stood within reach of it."""
-        return self._nearest(deed) >= self._settings.decision.explained_weight
-
-    def _nearest(self, deed: _Deed) -> float:
-        """Return how near, 0 to 1, anybody's hand or body came to the slot while it changed; 0 where nobody was."""
-        slot = self._geometry.slots[deed.changes[0].slot_index]
-        weights = self._reaches.weights(slot, self._shelf_of[slot.shelf_id], deed.latest_begin_ns, deed.ended_ns)
-        return max((weight for weight, _, _ in weights.values()), default=0.0)
-
-    def _is_spill(self, deed: _Deed) -> bool:
-        """Tell whether a neighbour's change, far stronger and of the same time, reached into this slot's picture."""
-        place = self._geometry.slots[deed.changes[0].slot_index]
-        own = self._strength(deed)
-        for other in self._deeds:
-            index = other.changes[0].slot_index
-            together = deed.begun_ns < other.ended_ns and other.begun_ns < deed.ended_ns
-            if (
-                index == deed.changes[0].slot_index
-                or not together
-                or not _are_neighbours(place, self._geometry.slots[index])
-            ):
-                continue
-            if self._strength(other) >= self._settings.decision.spill_ratio * own:
-                return True
-        return False
-
-    def _is_handless(self, deed: _Deed) -> bool:
-        """Tell whether people were about, nobody within reach, and one camera alone believes in a change."""
-        alone = len({change.camera_id for change in deed.changes}) == 1
-        clear = self._units(deed) >= self._settings.decision.handless_units
-        return alone and not clear and self._nearest(deed) > 0.0 and not self._is_explained(deed)
-
-    def _is_denied(self, deed: _Deed) -> bool:
-        """Tell whether the cameras that saw the slot unchanged since show it larger than those that saw a change."""
-        slot = deed.changes[0].slot_index
-        believing = {change.camera_id for change in deed.changes}
-        for_it = sum(self._front_px2[camera][slot] for camera in sorted(believing))
-        against = sum(
-            areas[slot]
-            for camera, areas in self._front_px2.items()
-            if camera not in believing and slot in areas and self._saw_it_unchanged(camera, slot, deed)
-        )
-        return against > self._settings.decision.denial_ratio * for_it
-
-    def _saw_it_unchanged(self, camera_id: str, slot: int, deed: _Deed) -> bool:
-        watch, former = self._watches.get((camera_id, slot)), self._last_told.get(slot)
-        if former is not None and camera_id not in {change.camera_id for change in former.changes}:
-            return False  # it missed what happened before, so what looks the same to it is not the same
-        return watch is not None and watch.saw_unchanged_since(max(change.after_ns for change in deed.changes))
-
-    def _strength(self, deed: _Deed) -> float:
-        """Return how many units' fronts changed, over the cameras, times how near a hand came."""
-        return round(self._units(deed) * (0.15 + self._nearest(deed)), 6)
-
-    def _units(self, deed: _Deed) -> float:
-        """Return how many units' fronts changed, added up over the cameras, at most 1.5 in each."""
-        share = max(self._unit_share[deed.changes[0].slot_index], 1e-3)
-        return sum(min(change.share / share, 1.5) for change in deed.changes)
 
     def _persons(self, weights: dict[int, tuple[float, int, int]]) -> tuple[PersonCandidate, ...]:
         # Squares favour the clearly nearer hand: two hands at one slot at once are rare.
@@ -262,9 +172,3 @@ class InteractionFinder:
             f"i-{self._count}", shelf.shelf_id, near[0].slot_id if near else None, reach.opened_ns, reach.closed_ns,
             None, 0.6, skus, (PersonCandidate(reach.person_id, 0.9),),
         )  # fmt: skip
-
-
-def _are_neighbours(a: SlotPlace, b: SlotPlace) -> bool:
-    """Tell whether two slots lie side by side on one shelf: a camera from the side sees one's products in the other."""
-    gap = max(a.from_m, b.from_m) - min(a.to_m, b.to_m)
-    return a.shelf_id == b.shelf_id and gap < 0.05

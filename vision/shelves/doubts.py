@@ -1,0 +1,103 @@
+"""Reasons not to believe in a change: a neighbour's picture, nobody near, or another camera that saw otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from store_layout.geometry import StoreGeometry
+from vision.shelves.atlas import front_areas_px2, visible_slots
+from vision.shelves.deeds import Deed, are_neighbours
+from vision.shelves.reaches import Reaches
+from vision.shelves.settings import ShelvesSettings
+from vision.shelves.units import unit_share
+from vision.shelves.watch import SlotWatch
+
+LEAST_NEARNESS = 0.15
+"""What a change counts that nobody was near, beside one with a hand in it (1.15)."""
+
+
+class Doubts:
+    """Judges deeds by the other deeds, by who was near, and by the cameras that should have seen them too."""
+
+    def __init__(
+        self,
+        geometry: StoreGeometry,
+        settings: ShelvesSettings,
+        reaches: Reaches,
+        watches: Mapping[tuple[str, int], SlotWatch],
+    ) -> None:
+        """``watches`` are by camera and slot, and are followed as they grow."""
+        self._geometry, self._settings = geometry, settings.decision
+        self._reaches, self._watches = reaches, watches
+        self._shelf_of = {shelf.shelf_id: index for index, shelf in enumerate(geometry.shelves)}
+        self._unit_share = [unit_share(geometry, index) for index in range(len(geometry.slots))]
+        self._front_px2 = {
+            camera: front_areas_px2(geometry, camera, visible_slots(geometry, camera, settings.observer))
+            for camera in geometry.cameras
+        }
+        self._last_told: dict[int, Deed] = {}
+
+    def told(self, deed: Deed) -> None:
+        """Remember what was told last of each slot."""
+        self._last_told[deed.slot_index] = deed
+
+    def is_doubtful(self, deed: Deed, others: Sequence[Deed]) -> bool:
+        """Tell whether ``deed`` is not to be believed; ``others`` are all deeds of the last time."""
+        return self._is_spill(deed, others) or self._is_handless(deed) or self._is_denied(deed)
+
+    def weights(self, deed: Deed) -> dict[int, tuple[float, int, int]]:
+        """Return for each person a weight for having done it, and when their hand was there. See ``Reaches.weights``."""
+        slot = self._geometry.slots[deed.slot_index]
+        return self._reaches.weights(slot, self._shelf_of[slot.shelf_id], deed.latest_begin_ns, deed.ended_ns)
+
+    def is_explained(self, deed: Deed) -> bool:
+        """Tell whether a hand came near the slot while it changed, or somebody stood within reach of it."""
+        return self._nearest(deed) >= self._settings.explained_weight
+
+    def _nearest(self, deed: Deed) -> float:
+        """Return how near, 0 to 1, anybody's hand or body came to the slot while it changed; 0 where nobody was."""
+        return max((weight for weight, _, _ in self.weights(deed).values()), default=0.0)
+
+    def _is_spill(self, deed: Deed, others: Sequence[Deed]) -> bool:
+        """Tell whether a neighbour's change, far stronger and of the same time, reached into this slot's picture."""
+        place = self._geometry.slots[deed.slot_index]
+        needed = self._settings.spill_ratio * self._strength(deed)
+        return any(
+            self._strength(other) >= needed
+            for other in others
+            if other.slot_index != deed.slot_index
+            and deed.begun_ns < other.ended_ns
+            and other.begun_ns < deed.ended_ns
+            and are_neighbours(place, self._geometry.slots[other.slot_index])
+        )
+
+    def _is_handless(self, deed: Deed) -> bool:
+        """Tell whether people were about, nobody within reach, and one camera alone believes in a change."""
+        clear = self._units(deed) >= self._settings.handless_units
+        return len(deed.cameras) == 1 and not clear and self._nearest(deed) > 0.0 and not self.is_explained(deed)
+
+    def _is_denied(self, deed: Deed) -> bool:
+        """Tell whether the cameras that saw the slot unchanged since show it larger than those that saw a change."""
+        slot = deed.slot_index
+        for_it = sum(self._front_px2[camera][slot] for camera in sorted(deed.cameras))
+        against = sum(
+            areas[slot]
+            for camera, areas in self._front_px2.items()
+            if camera not in deed.cameras and slot in areas and self._saw_it_unchanged(camera, deed)
+        )
+        return against > self._settings.denial_ratio * for_it
+
+    def _saw_it_unchanged(self, camera_id: str, deed: Deed) -> bool:
+        watch, former = self._watches.get((camera_id, deed.slot_index)), self._last_told.get(deed.slot_index)
+        if former is not None and camera_id not in former.cameras:
+            return False  # it missed what happened before, so what looks the same to it is not the same
+        return watch is not None and watch.saw_unchanged_since(deed.latest_end_ns)
+
+    def _strength(self, deed: Deed) -> float:
+        """Return how many units' fronts changed, over the cameras, times how near a hand came."""
+        return round(self._units(deed) * (LEAST_NEARNESS + self._nearest(deed)), 6)
+
+    def _units(self, deed: Deed) -> float:
+        """Return how many units' fronts changed, added up over the cameras, at most 1.5 in each."""
+        share = max(self._unit_share[deed.slot_index], 1e-3)
+        return sum(min(change.share / share, 1.5) for change in deed.changes)
