@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -174,3 +175,61 @@ def test_the_inverse_is_the_inverse(xx: float, yy: float, correlation: float) ->
     i = inverse((xx, xy, yy))
     product = np.array([[xx, xy], [xy, yy]]) @ np.array([[i[0], i[1]], [i[1], i[2]]])
     np.testing.assert_allclose(product, np.eye(2), atol=1e-6)
+
+
+def stretched(geometry: StoreGeometry, shoulder: tuple[float, float, float]) -> tuple[HandRay, np.ndarray]:
+    """Return the ray to a hand that is stretched out across the line of sight from ``shoulder``, and where it is."""
+    to_shoulder = ray_to(geometry, "west", shoulder, 0).direction
+    across = np.array([-to_shoulder[1], to_shoulder[0], 0.0]) / np.hypot(to_shoulder[0], to_shoulder[1])
+    hand = np.array(shoulder) + 0.4 * across - np.array([0.0, 0.0, 0.15])
+    return replace(ray_to(geometry, "west", tuple(hand), 0), shoulder=to_shoulder), hand
+
+
+def test_a_lone_hand_is_as_far_away_as_its_shoulder(geometry: StoreGeometry) -> None:
+    ray, hand = stretched(geometry, (2.75, 3.05, SETTINGS.shoulder_height_m))
+    (known,) = hands_of([ray], (2.45, 3.05), geometry, SETTINGS)
+    (above_feet,) = hands_of([replace(ray, shoulder=None)], (2.45, 3.05), geometry, SETTINGS)
+    errors = [float(np.linalg.norm(each.point_m - hand)) for each in (known, above_feet)]
+    assert errors[0] < 0.7 * errors[1], "feet and shoulder are half believed each, seen from this far"
+
+
+def test_taller_people_have_their_shoulders_higher(geometry: StoreGeometry) -> None:
+    shoulder = (2.7, 3.05, SETTINGS.shoulder_height_m + 0.15)
+    ray, hand = stretched(geometry, shoulder)
+    (known,) = hands_of([ray], shoulder[:2], geometry, SETTINGS, shoulder[2])
+    (usual,) = hands_of([ray], shoulder[:2], geometry, SETTINGS)
+    assert np.linalg.norm(known.point_m - hand) < 0.08
+    assert np.linalg.norm(usual.point_m - hand) > 0.12
+
+
+def test_a_front_seen_edge_on_takes_no_hand() -> None:
+    shelf = next(place for place in STORE.shelves if place.shelf_id == "left/middle")
+    before = shelf.to_world(np.array([[0.5, -0.02, 0.2]]))[0]
+    body = tuple((before + 0.5 * shelf.normal)[:2].tolist())
+
+    def hand_of(slope: float) -> Hand:
+        away = shelf.along - shelf.normal * slope
+        direction = away / np.linalg.norm(away)
+        (hand,) = hands_of([HandRay("c", 0, before - 2.0 * direction, direction, 0.9)], body, STORE, SETTINGS)
+        return hand
+
+    assert shelf.contains(hand_of(0.3).point_m[None], 0.01)[0]
+    grazing = hand_of(0.14)
+    assert grazing.confidence == pytest.approx(0.9 * SETTINGS.body_confidence)
+    np.testing.assert_allclose(grazing.point_m, before, atol=0.1)
+
+
+def test_height_is_told_by_ankles_and_head_alone(geometry: StoreGeometry) -> None:
+    camera = geometry.cameras["north"]
+    box = _upright_box(geometry, "north", 2.2, 3.2)
+    keypoints = np.zeros((1, 17, 3), np.float32)
+    ankle, _ = camera.project(np.array([[2.2, 3.2, SightingSettings().ankle_height_m]]))
+    keypoints[0, 15:] = (*ankle[0], 0.9)
+    tracks = _one_box("north", box)
+    view = FloorView(geometry, "north")
+    (boxed,) = sightings_of(tracks, view, SightingSettings())
+    (whole,) = sightings_of(
+        replace(tracks, detections=replace(tracks.detections, keypoints_px=keypoints)), view, SightingSettings()
+    )
+    assert boxed.height_m is None
+    assert whole.height_m == pytest.approx(1.72, abs=0.12)
