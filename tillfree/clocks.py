@@ -30,11 +30,14 @@ def estimate(
     Raises:
         RecordingError: a video cannot be decoded.
     """
+    sync = SyncSettings()
     walks = {
-        source.camera_id: _walks(geometry, source, detector, settings, watch(_until(source, limit_s), source.camera_id))
+        source.camera_id: _walks(
+            geometry, source, detector, settings, sync, watch(_until(source, limit_s), source.camera_id)
+        )
         for source in sources
     }
-    return clocks(walks, SyncSettings())
+    return clocks(walks, sync)
 
 
 def _until(source: CameraSource, limit_s: float) -> Iterator[Frame]:
@@ -51,9 +54,10 @@ def _walks(
     source: CameraSource,
     detector: Detector,
     settings: VisionSettings,
+    sync: SyncSettings,
     pictures: Iterable[Frame],
 ) -> list[Walk]:
     tracker = make_tracker(settings.tracking, source.fps)
     pairs = detector.detect_each(pictures, settings.pipeline.batch_frames)
     tracked = [tracker.update(found) for _, found in pairs]
-    return walks_of(tracked, FloorView(geometry, source.camera_id), settings.people.sighting)
+    return walks_of(tracked, FloorView(geometry, source.camera_id), settings.people.sighting, sync)

@@ -119,12 +119,12 @@ def test_clock_offsets_follow_a_clock_that_is_moved(repo_dir: Path, detections: 
     geometry = geometry_of(repo_dir, "layout_cams1357.yaml")
     settings = PeopleSettings().sighting
     walks = {
-        camera_id: walks_of(tracked(found), FloorView(geometry, camera_id), settings)
+        camera_id: walks_of(tracked(found), FloorView(geometry, camera_id), settings, SyncSettings())
         for camera_id, found in detections.items()
     }
     offsets = clock_offsets(walks, SyncSettings())
     assert all(abs(offset) < 1.0 for offset in offsets.values()), "the cameras started within a second of each other"
     late = [replace(each, captured_at_ns=each.captured_at_ns + 4 * FRAME_NS) for each in detections["camera-7"]]
-    walks["camera-7"] = walks_of(tracked(late), FloorView(geometry, "camera-7"), settings)
+    walks["camera-7"] = walks_of(tracked(late), FloorView(geometry, "camera-7"), settings, SyncSettings())
     moved = clock_offsets(walks, SyncSettings())
     assert offsets["camera-7"] - moved["camera-7"] == pytest.approx(0.4, abs=0.15)

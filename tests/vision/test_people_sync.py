@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vision.people.sync import SyncSettings, Walk, clock_offsets, pair_offset
+from vision.people.sync import SyncSettings, Walk, clock_offsets, clocks, pair_offset
 
 
 def walk(shift_s: float, *, bias_m: tuple[float, float] = (0.0, 0.0), seed: int = 0) -> Walk:
@@ -41,3 +41,37 @@ def test_somebody_who_stands_still_tells_no_time() -> None:
 def test_a_camera_that_saw_nobody_is_left_out() -> None:
     assert clock_offsets({"a": [walk(0.0)], "b": []}, SyncSettings()) == {"a": 0.0}
     assert clock_offsets({}, SyncSettings()) == {}
+
+
+def test_it_says_how_sure_it_is() -> None:
+    sharp = {"a": [walk(0.0)], "b": [walk(0.3, seed=1)]}
+    rng = np.random.default_rng(5)
+    blurred = {
+        name: [Walk(w.times_s, w.places_m + rng.normal(0, 0.2, w.places_m.shape)) for w in walks]
+        for name, walks in sharp.items()
+    }
+    known, vague = (clocks(walks, SyncSettings())["b"] for walks in (sharp, blurred))
+    assert known.std_s < vague.std_s
+    assert abs(known.offset_s - 0.3) < 2 * known.std_s
+    assert abs(vague.offset_s - 0.3) < 2 * vague.std_s
+
+
+def test_an_offset_beyond_the_search_is_not_told() -> None:
+    assert clock_offsets({"a": [walk(0.0)], "b": [walk(1.9)]}, SyncSettings()) == {"a": 0.0}
+
+
+def test_one_pair_that_contradicts_the_others_counts_little() -> None:
+    """Cameras a and d share only what looks like one walk 0.8 s apart; b and c share walks with both and know better."""
+    whole, other = walk(0.0, seed=3), walk(0.0, seed=9)
+    walks = {name: [walk(0.0, seed=seed)] for seed, name in enumerate("bc")}
+    walks["a"] = [Walk(whole.times_s[62:], whole.places_m[62:]), Walk(other.times_s + 60.0, other.places_m)]
+    walks["d"] = [Walk(whole.times_s[:58], whole.places_m[:58]), Walk(other.times_s + 59.2, other.places_m)]
+    pair = pair_offset("a", "d", walks, SyncSettings())
+    assert pair is not None
+    assert pair.offset_s == pytest.approx(-0.8, abs=0.05)
+    assert clock_offsets(walks, SyncSettings())["d"] == pytest.approx(0.0, abs=0.2)
+
+
+def test_the_largest_group_of_cameras_counts() -> None:
+    alone = Walk(walk(0.0).times_s + 100.0, walk(0.0).places_m)
+    assert set(clock_offsets({"a": [alone], "b": [walk(0.0)], "c": [walk(0.2)]}, SyncSettings())) == {"b", "c"}

@@ -19,8 +19,6 @@ from vision.people.sightings import FloorView, sightings_of
 from vision.types import F64, Tracks
 
 NS_PER_S = 1_000_000_000
-VAGUE_M = 0.14
-"""Places with a larger standard deviation (m) come from heads or cut boxes: they lag and lead the feet by 0.3 m."""
 
 
 class SyncSettings(Strict):
@@ -37,6 +35,12 @@ class SyncSettings(Strict):
         le=5,
         description="what is left between two cameras' places counts up to this: more is a mistake, not time (m)",
     )
+    vague_m: float = Field(
+        default=0.14,
+        gt=0,
+        le=2,
+        description="places with a larger standard deviation are of heads or cut boxes, 0.3 m before or behind the feet (m)",
+    )
     fewest_samples: int = Field(
         default=20, ge=5, le=10_000, description="places that two cameras must share: two seconds at 10 a second"
     )
@@ -45,6 +49,12 @@ class SyncSettings(Strict):
         ge=1,
         le=1000,
         description="places in a row that err alike, as a skeleton's ankles do for about half a second: they count as one",
+    )
+    least_std_s: float = Field(
+        default=0.1,
+        gt=0,
+        le=5,
+        description="no two cameras' offset is believed to be known better: a floor bent by calibration looks like time (s)",
     )
     outlier_s: float = Field(
         default=0.1, gt=0, le=10, description="pairs of cameras that miss the others by more than this count less (s)"
@@ -91,13 +101,13 @@ class Walk:
     places_m: F64
 
 
-def walks_of(frames: Sequence[Tracks], view: FloorView, settings: SightingSettings) -> list[Walk]:
+def walks_of(frames: Sequence[Tracks], view: FloorView, settings: SightingSettings, sync: SyncSettings) -> list[Walk]:
     """Return the walks of one camera's tracks on the floor, those of at least three places."""
     rows: dict[int, list[tuple[float, float, float]]] = {}
     for tracks in frames:
         at_s = tracks.detections.captured_at_ns / NS_PER_S
         for sighting in sightings_of(tracks, view, settings):
-            if max(sighting.covariance_m2[0], sighting.covariance_m2[2]) > VAGUE_M * VAGUE_M:
+            if max(sighting.covariance_m2[0], sighting.covariance_m2[2]) > sync.vague_m * sync.vague_m:
                 continue
             rows.setdefault(sighting.track_id, []).append((at_s, *sighting.place_m))
     walks = [np.array(rows[track], np.float64) for track in sorted(rows)]
@@ -175,7 +185,7 @@ def pair_offset(
     if best in (0, len(tried) - 1):
         return None  # still getting better where the search ends: the offset is beyond it
     offset = float(tried[best]) + settings.step_s * _vertex(costs, best)
-    std_s = max(_width(misses, best, settings) * settings.step_s, settings.step_s / 2)
+    std_s = max(_width(misses, best, settings) * settings.step_s, settings.least_std_s)
     return PairOffset(
         earlier, later, round(offset, 4), round(float(costs[best]), 6), int(shared[best]), round(std_s, 4)
     )
