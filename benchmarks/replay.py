@@ -6,10 +6,11 @@ The recording (by default the bundled four-camera one) is repeated until it is 6
 measures pure OpenVINO inference (inputs prepared beforehand, asynchronous queue, nothing else) and
 the whole path to receipts (decoding, inference, tracking, shelves, carts, charges; no annotated
 video, no report) one after the other; ``ours_over_pure`` is the median of the rounds' ratios. Each
-replay is a process of its own, whose start and imports count, so its peak memory is its own too: ``peak_rss_mib`` for 60 s and
-``peak_rss_double_mib`` for twice as long say whether memory grows. ``video_and_report_cost`` is the
-time with annotated video and report over the time without. On a machine that others use too, the
-processor milliseconds a frame (``pure_cpu_ms_per_frame``, ``our_cpu_ms_per_frame``) say more than the clock.
+replay is a process of its own, whose start and imports count, so its peak memory is its own too:
+``peak_rss_mib`` for 60 s and ``peak_rss_double_mib`` for twice as long say whether memory grows.
+``video_and_report_cost`` is the time with annotated video and report over the time without. On a
+machine that others use too, the processor milliseconds a frame (``pure_cpu_ms_per_frame``,
+``our_cpu_ms_per_frame``) say more than the clock.
 """
 
 from __future__ import annotations
