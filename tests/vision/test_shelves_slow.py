@@ -7,7 +7,8 @@ import numpy as np
 from vision.shelves.looks import histogram, to_lab
 from vision.shelves.references import References
 from vision.shelves.settings import SlowSettings
-from vision.shelves.slow_judge import SlowJudge
+from vision.shelves.slow_judge import SlowJudge, Verdict
+from vision.shelves.slow_light import relight
 from vision.shelves.slow_watch import RegionChange, SlowWatch
 from vision.types import EvidenceFrame
 
@@ -29,34 +30,13 @@ def bin_picture(cans: dict[int, str], seed: int, light: int = 0, arm: int | None
     return np.clip(picture + light + rng.normal(0, 2, picture.shape), 0, 255).astype(np.uint8)
 
 
-def watch(pictures: list[np.ndarray]) -> list[RegionChange]:
-    """Show a watch the pictures, one a second."""
-    watcher = SlowWatch(SlowSettings())
-    found = []
+def told(pictures: list[np.ndarray]) -> list[tuple[RegionChange, Verdict]]:
+    """Show a slot's watch and judge the pictures, one a second."""
+    watcher, decide = SlowWatch(SlowSettings()), judge()
+    changes = []
     for second, picture in enumerate(pictures):
-        found += list(watcher.see(picture, EvidenceFrame("bin", second, second * SECOND)))
-    return found + list(watcher.finish())
-
-
-def test_light_and_noise_change_nothing() -> None:
-    assert watch([bin_picture({20: "red"}, seed, light=seed * 2) for seed in range(9)]) == []
-
-
-def test_an_arm_that_takes_nothing_changes_nothing() -> None:
-    pictures = [bin_picture({20: "red"}, seed, arm=90 if seed in (5, 6) else None) for seed in range(14)]
-    assert watch(pictures) == []
-
-
-def test_a_taken_can_is_one_change_between_its_frames() -> None:
-    full, one = {20: "red", 80: "blue"}, {20: "red"}
-    pictures = [bin_picture(full if k < 6 else one, k, arm=80 if k in (5, 6) else None) for k in range(14)]
-    (change,) = watch(pictures)
-    assert (change.first.frame_index, change.last.frame_index) == (4, 7)
-    rows, columns = np.nonzero(change.region)
-    assert columns.min() >= 76
-    assert columns.max() <= 108
-    assert 0.7 < change.region.sum() / (50 * 24) < 1.3
-    assert rows.min() >= 25
+        changes += list(watcher.see(picture, EvidenceFrame("bin", second, second * SECOND)))
+    return [each for change in (*changes, *watcher.finish()) for each in decide.judge(change)]
 
 
 def judge() -> SlowJudge:
@@ -67,10 +47,58 @@ def judge() -> SlowJudge:
     return SlowJudge("red", dict.fromkeys(CANS, 50 * 24 / (96 * 128)), References(looks), SlowSettings())
 
 
-def test_the_judge_names_product_and_direction_against_the_planogram() -> None:
+def frames(change: RegionChange) -> tuple[int, int]:
+    return change.first.frame_index, change.last.frame_index
+
+
+def names(verdicts: list[tuple[RegionChange, Verdict]]) -> list[tuple[int, str]]:
+    return [(verdict.units, verdict.skus[0].sku) for _, verdict in verdicts]
+
+
+def test_light_and_noise_change_nothing() -> None:
+    assert told([bin_picture({20: "red"}, seed, light=seed * 2) for seed in range(9)]) == []
+
+
+def test_an_arm_that_takes_nothing_changes_nothing() -> None:
+    assert told([bin_picture({20: "red"}, seed, arm=90 if seed in (5, 6) else None) for seed in range(14)]) == []
+
+
+def test_a_taken_can_is_told_with_its_frames_and_its_place() -> None:
     full, one = {20: "red", 80: "blue"}, {20: "red"}
-    pictures = [bin_picture(full if k < 6 or k > 12 else one, k) for k in range(20)]
-    decide = judge()
-    verdicts = [decide.judge(change) for change in watch(pictures)]
-    assert [(each.units, each.skus[0].sku) for each in verdicts] == [(-1, "blue"), (1, "blue")]
-    assert all(each.probability > 0.9 for each in verdicts)
+    ((change, verdict),) = told([bin_picture(full if k < 6 else one, k) for k in range(14)])
+    assert frames(change) == (5, 6)
+    assert (verdict.units, verdict.skus[0].sku) == (-1, "blue")
+    rows, columns = np.nonzero(change.region)
+    assert columns.min() >= 76
+    assert columns.max() <= 108
+    assert 0.7 < change.region.sum() / (50 * 24) < 1.3
+    assert rows.min() >= 25
+
+
+def test_product_and_direction_against_the_planogram() -> None:
+    full, one = {20: "red", 80: "blue"}, {20: "red"}
+    verdicts = told([bin_picture(full if k < 6 or k > 12 else one, k) for k in range(20)])
+    assert names(verdicts) == [(-1, "blue"), (1, "blue")]
+    assert all(verdict.probability > 0.8 for _, verdict in verdicts)
+
+
+def test_two_products_between_two_frames_are_told_apart() -> None:
+    side_by_side = {40: "red", 64: "blue"}
+    verdicts = told([bin_picture(side_by_side if k < 6 else {}, k) for k in range(14)])
+    assert sorted(names(verdicts)) == [(-1, "blue"), (-1, "red")]
+    assert {frames(change) for change, _ in verdicts} == {(5, 6)}
+
+
+def test_a_can_that_only_moved_is_not_told() -> None:
+    empty, here, there = {}, {40: "red"}, {52: "red"}
+    pictures = [bin_picture(here if k < 6 else empty if k < 10 else here if k < 14 else there, k) for k in range(20)]
+    assert names(told(pictures)) == [(-1, "red"), (1, "red")]
+
+
+def test_light_is_found_though_most_of_the_picture_changed() -> None:
+    rng = np.random.default_rng(5)
+    before = rng.uniform(40, 200, (96, 128, 3)).astype(np.float32)
+    after = before * np.float32([0.8, 0.9, 1.1])
+    after[:, 40:] = rng.uniform(30, 220, (96, 88, 3))
+    lit = relight(after, before)
+    assert np.abs(lit[:, :36] - before[:, :36]).max() < 4

@@ -38,7 +38,7 @@ class SlowShelves:
                 self._judges[key] = SlowJudge(planned, shares, self._references, self._settings)
             frame = EvidenceFrame(view.camera_id, view.frame_index, view.captured_at_ns)
             for change in self._watches[key].see(view.patches[row], frame):
-                yield slot, change, self._judges[key].judge(change)
+                yield from ((slot, *each) for each in self._judges[key].judge(change))
 
     def _unit_shares(self, slot: int) -> dict[str, float]:
         """Return for each SKU the share of the slot's front that one unit covers, NaN for products without a size."""
@@ -54,4 +54,4 @@ class SlowShelves:
         """Yield what the last patches prove."""
         for key in sorted(self._watches):
             for change in self._watches[key].finish():
-                yield key[1], change, self._judges[key].judge(change)
+                yield from ((key[1], *each) for each in self._judges[key].judge(change))

@@ -6,22 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vision.shelves.looks import Mask, blobs, distance, same_light, skin, to_lab
+from vision.shelves.looks import Mask, blobs, distance, skin, to_lab
 from vision.shelves.settings import SlowSettings
+from vision.shelves.slow_light import relight, whole
 from vision.types import F32, U8, EvidenceFrame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClearLook:
-    """A patch (P, Q, 3), as smoothed Lab, that shows the shelf and no hand."""
+    """A patch (P, Q, 3) BGR, in the light of the look believed before, that shows the shelf and no hand."""
 
-    look: F32
+    picture: F32
     frame: EvidenceFrame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
-    look: F32
+    picture: F32
     skin: Mask
     frame: EvidenceFrame
 
@@ -41,14 +42,11 @@ class SlowWindow:
     def push(self, patch: U8, frame: EvidenceFrame, believed: F32 | None) -> ClearLook | None:
         """Take the next patch (P, Q, 3) BGR; return an earlier one if it is now known to show the shelf.
 
-        ``believed`` is the look (P, Q, 3) that the slot last had, None before the first.
+        ``believed`` is the picture (P, Q, 3) BGR that the slot last gave, None before the first.
         """
-        look = to_lab(patch, self._settings.blur_px)
-        if self._patches:
-            look = same_light(look, self._patches[0].look)
-        self._patches.append(_Waiting(look, skin(patch), frame))
+        self._patches.append(_Waiting(patch.astype(np.float32), skin(patch), frame))
         ready = len(self._patches) - self._settings.neighbours > self._next
-        return self._judge_next(believed) if ready else None
+        return self.pop(believed) if ready else None
 
     @property
     def is_empty(self) -> bool:
@@ -57,25 +55,29 @@ class SlowWindow:
 
     def pop(self, believed: F32 | None) -> ClearLook | None:
         """Judge the next patch without waiting for later ones."""
-        return self._judge_next(believed)
-
-    def _judge_next(self, believed: F32 | None) -> ClearLook | None:
         judged = self._patches[self._next]
-        others = [each.look for k, each in enumerate(self._patches) if k != self._next]
-        clear = believed is None or not self._is_disturbed(judged, others, believed)
+        now = relight(judged.picture, self._patches[0].picture if believed is None else believed)
+        disturbed = believed is not None and self._is_disturbed(now, judged.skin, believed)
         self._next += 1
         if self._next > self._settings.neighbours:
             self._patches.pop(0)
             self._next -= 1
-        return ClearLook(judged.look, judged.frame) if clear else None
+        return None if disturbed else ClearLook(now, judged.frame)
 
-    def _is_disturbed(self, judged: _Waiting, others: list[F32], believed: F32) -> bool:
+    def _is_disturbed(self, now: F32, bare: Mask, believed: F32) -> bool:
         settings = self._settings
-        novel = distance(same_light(judged.look, believed), believed) > settings.tolerance_levels
-        agreed = np.zeros(novel.shape, np.int64)
-        for other in others:
-            agreed += distance(judged.look, other) <= settings.tolerance_levels
+        look = self._lab(now)
+        novel = distance(look, self._lab(believed)) > settings.tolerance_levels
         arm = settings.arm_share * novel.size
+        if int(novel.sum()) < arm:
+            return False
+        agreed = np.zeros(novel.shape, np.int64)
+        for k, other in enumerate(self._patches):
+            if k != self._next:
+                agreed += distance(look, self._lab(relight(other.picture, now))) <= settings.tolerance_levels
         alone = novel & (agreed == 0)
-        bare = novel & judged.skin & (agreed < settings.skin_agreement)
-        return bool(blobs(alone, arm) or blobs(bare, arm))
+        skinned = novel & bare & (agreed < settings.skin_agreement)
+        return bool(blobs(alone, arm) or blobs(skinned, arm))
+
+    def _lab(self, picture: F32) -> F32:
+        return to_lab(whole(picture), self._settings.blur_px)
