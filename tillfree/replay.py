@@ -25,7 +25,7 @@ from tillfree.eventlog import EventLogWriter
 from tillfree.folds import StoreFold, outcome_of
 from tillfree.run import StoreRun
 from tillfree.settings import RunSettings, load_settings
-from tillfree.sources.video import estimate_frames, open_recording
+from tillfree.sources.video import estimate_frames, one_thread_a_picture, open_recording
 from tillfree.tape import TapeError, TapeWriter, file_digest, read_fingerprint, read_tape
 from vision.detectors import Detector, FoundWeights, find_weights, load_detector, rendered_people_notice
 from vision.pipeline import FloorStage, Instant, PixelStage
@@ -118,7 +118,7 @@ def replay(
     settings = load_settings(options.settings or loaded.settings_path)
     if out is not None:
         _prepare(out)
-    with ExitStack() as stack:
+    with one_thread_a_picture(), ExitStack() as stack:
         return _Replay(loaded, settings, out, options, listener or Silent(), stack).run()
 
 

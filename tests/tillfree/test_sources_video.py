@@ -13,7 +13,7 @@ import yaml
 
 from recordings.errors import RecordingError
 from recordings.files import load_recording
-from tillfree.sources.video import camera_sources, estimate_frames, frames, open_recording, probe
+from tillfree.sources.video import camera_sources, estimate_frames, frames, one_thread_a_picture, open_recording, probe
 
 START_NS = 1_767_603_600_000_000_000  # 2026-01-05 09:00 UTC, as tiny_recording says
 
@@ -172,3 +172,10 @@ def test_real_clips_decode_whole(shared_dir: Path) -> None:
     assert probe(source).frames == 795
     times = [frame.captured_at_ns for _, frame in zip(range(50), frames(source), strict=False)]
     assert times == [k * 100_000_000 for k in range(50)]
+
+
+def test_opencv_gets_its_threads_back() -> None:
+    before = cv2.getNumThreads()
+    with one_thread_a_picture():
+        assert cv2.getNumThreads() == 1
+    assert cv2.getNumThreads() == before
