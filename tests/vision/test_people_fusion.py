@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,14 @@ def tracks_at(
     return Tracks(found, np.array(ids, np.int64).reshape(n))
 
 
+def with_ankles(geometry: StoreGeometry, tracks: Tracks, places: dict[int, tuple[float, float]]) -> Tracks:
+    keypoints = np.zeros((len(tracks), 17, 3), np.float32)
+    for row, person in enumerate(tracks.track_ids.tolist()):
+        pixels, _ = geometry.cameras[tracks.detections.camera_id].project(np.array([[*places[person], 0.08]]))
+        keypoints[row, 15:] = (*pixels[0], 0.9)
+    return replace(tracks, detections=replace(tracks.detections, keypoints_px=keypoints))
+
+
 def played(
     geometry: StoreGeometry,
     walks: dict[int, Walk],
@@ -82,8 +91,12 @@ def played(
     blind: tuple[float, float] = (-1.0, -1.0),
     cameras: Sequence[str] = CAMERAS,
     relabelled_from_s: float = 1e9,
+    ankles: bool = False,
 ) -> tuple[list[People], list[FloorEvent]]:
-    """Play walks; nobody is seen during ``blind``; cameras give new track ids from ``relabelled_from_s`` on."""
+    """Play walks; nobody is seen during ``blind``; cameras give new track ids from ``relabelled_from_s`` on.
+
+    With ``ankles`` the detector tells those of its people, besides boxes.
+    """
     noise = np.random.default_rng(7)
     fusion = PeopleFusion(geometry, PeopleSettings())
     frames: list[People] = []
@@ -93,6 +106,7 @@ def played(
         here = {person: place for person, walk in walks.items() if (place := at(walk, time_s)) is not None}
         here = {} if blind[0] <= time_s < blind[1] else here
         tracks = [tracks_at(geometry, camera, index, here, noise) for camera in cameras]
+        tracks = [with_ankles(geometry, each, here) for each in tracks] if ankles else tracks
         if time_s >= relabelled_from_s:
             tracks = [Tracks(each.detections, each.track_ids + 10) for each in tracks]
         people, found = fusion.update(index * 1_000_000_000 // FPS, tracks)
@@ -136,6 +150,16 @@ def test_an_unseen_shopper_inside_stays_and_comes_back_under_the_same_id(geometr
     assert {int(i) for people in frames for i in people.person_ids} == {1}
     assert all(len(people) == 1 and people.cameras == ((),) for people in frames[51:110])
     assert not any(isinstance(event, PersonVanished) for event in events)
+
+
+@pytest.mark.parametrize(("ankles", "known_again_by_s"), [(True, 11.8), (False, 12.9)])
+def test_a_whole_body_where_somebody_was_lost_is_soon_known_to_be_them(
+    geometry: StoreGeometry, ankles: bool, known_again_by_s: float
+) -> None:
+    frames, _ = played(geometry, {1: SHOPPER}, 14, blind=(5.0, 11.0), relabelled_from_s=8.0, ankles=ankles)
+    assert {int(i) for people in frames for i in people.person_ids} == {1}
+    seen = [index / FPS for index, people in enumerate(frames) if index >= 110 and people.cameras[0]]
+    assert known_again_by_s - 0.7 <= seen[0] <= known_again_by_s
 
 
 def test_two_shoppers_keep_their_ids_while_their_ways_cross(geometry: StoreGeometry) -> None:

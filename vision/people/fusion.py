@@ -126,14 +126,16 @@ class PeopleFusion:
         s = self._settings
         for person in [p for p in self._people if not p.confirmed and p.now]:
             person.by_gate = self._at_gate(person)
-            founding_s = s.founding_s if person.by_gate else s.inside_founding_s
+            lost = self._lost_ones(person, at_ns)
+            back_s = s.returning_s if lost and person.height_m is not None else s.inside_founding_s
+            founding_s = s.founding_s if person.by_gate else back_s
             if at_ns - person.born_ns < founding_s * NS_PER_S or person.sightings < s.founding_sightings:
                 continue
             if not self._floor.covers(Point(person.place_m)) or self._may_be_known(person, at_ns):
                 continue
-            lost = self._lost_one(person, at_ns)
-            if lost is not None:
-                self._resume(lost, person)
+            if lost:
+                lost[0][1].uncertain |= len(lost) > 1 and lost[1][0] - lost[0][0] < s.looks_margin
+                self._resume(lost[0][1], person)
                 continue
             person.person_id = self._next_id
             self._next_id += 1
@@ -152,8 +154,11 @@ class PeopleFusion:
             for person in self._people
         )
 
-    def _lost_one(self, newcomer: Person, at_ns: int) -> Person | None:
-        """Return the lost person that a newcomer must be: within walking distance, and not of another look."""
+    def _lost_ones(self, newcomer: Person, at_ns: int) -> list[tuple[float, Person]]:
+        """Return the lost people that a newcomer can be, the likest first, each with how unlike it looks.
+
+        They are within walking distance, and not of another look.
+        """
         s = self._settings
         at_gate = any(gates.in_area(gate, newcomer.place_m) for gate in self._geometry.gates)
         fits: list[tuple[float, int, Person]] = []
@@ -166,12 +171,7 @@ class PeopleFusion:
             walked = s.farthest_match_m + s.walking_m_per_s * min(unseen_s + (at_ns - newcomer.born_ns) / NS_PER_S, 8.0)
             if person.distance_m(newcomer) <= walked and (alike is None or alike >= wanted):
                 fits.append((-(alike or 0.0), person.key, person))
-        if not fits:
-            return None
-        fits.sort(key=lambda fit: fit[:2])
-        best = fits[0][2]
-        best.uncertain = best.uncertain or (len(fits) > 1 and fits[1][0] - fits[0][0] < s.looks_margin)
-        return best
+        return [(unlike, person) for unlike, _, person in sorted(fits, key=lambda fit: fit[:2])]
 
     def _resume(self, lost: Person, newcomer: Person) -> None:
         """Let a lost person go on where the newcomer is."""

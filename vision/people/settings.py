@@ -194,6 +194,13 @@ class PeopleSettings(Strict):
         description="how long somebody is watched who appears in the shop without having come by a gate: nobody does, but "
         "badly cut boxes do (s)",
     )
+    returning_s: float = Field(
+        default=0.6,
+        ge=0,
+        le=30,
+        description="the same of a whole body, ankles to head, where somebody who was lost in the shop can have walked to: "
+        "no cut box is that (s)",
+    )
     doubtful_sightings: int = Field(
         default=40,
         ge=1,
