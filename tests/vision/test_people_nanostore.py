@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from store_layout.files import load_store
 from store_layout.geometry import StoreGeometry
@@ -26,8 +27,6 @@ REACHES = ((98, 110), (150, 172))
 REACH_MARGIN_M = 0.1
 OUT_OF_VIEW = range(56, 90)
 """Frames in which camera 3 sees nobody."""
-
-pytestmark = pytest.mark.slow
 
 
 def frames_of(path: Path, camera_id: str) -> Iterator[Frame]:
@@ -99,6 +98,7 @@ def check(geometry: StoreGeometry, people: list[People], events: list[FloorEvent
     assert len(near) == len(frames)
 
 
+@pytest.mark.slow
 def test_camera_3_alone_keeps_the_shopper_through_being_out_of_view(
     repo_dir: Path, detections: dict[str, list[Detections]]
 ) -> None:
@@ -110,11 +110,13 @@ def test_camera_3_alone_keeps_the_shopper_through_being_out_of_view(
     check(geometry, people, events)
 
 
+@pytest.mark.slow
 def test_four_cameras_together(repo_dir: Path, detections: dict[str, list[Detections]]) -> None:
     geometry = geometry_of(repo_dir, "layout_cams1357.yaml")
     check(geometry, *fused(geometry, detections))
 
 
+@pytest.mark.slow
 def test_clock_offsets_follow_a_clock_that_is_moved(repo_dir: Path, detections: dict[str, list[Detections]]) -> None:
     geometry = geometry_of(repo_dir, "layout_cams1357.yaml")
     settings = PeopleSettings().sighting
@@ -128,3 +130,19 @@ def test_clock_offsets_follow_a_clock_that_is_moved(repo_dir: Path, detections: 
     walks["camera-7"] = walks_of(tracked(late), FloorView(geometry, "camera-7"), settings, SyncSettings())
     moved = clock_offsets(walks, SyncSettings())
     assert offsets["camera-7"] - moved["camera-7"] == pytest.approx(0.4, abs=0.15)
+
+
+@pytest.mark.parametrize("name", ["layout_cam3.yaml", "layout_cams1357.yaml"])
+def test_the_layouts_fit_what_was_marked_in_the_film(repo_dir: Path, name: str) -> None:
+    """Board ends lie where the film shows them: 1 px is 4 to 8 mm at the shelves."""
+    geometry = geometry_of(repo_dir, name)
+    marks = yaml.safe_load((repo_dir / "tests/data/nanostore_real/marks.yaml").read_text(encoding="utf-8"))
+    errors = []
+    for camera_id, camera in geometry.cameras.items():
+        for mark in marks[camera_id]:
+            corner = {"left": 3, "right": 2}[mark["end"]]
+            end_m = geometry.shelves[geometry.shelf_index(mark["shelf"])].front_corners_m[corner]
+            pixels, _ = camera.project(end_m[None])
+            errors.append(float(np.hypot(*(pixels[0] - mark["px"]))))
+    assert np.median(errors) < 3.0
+    assert max(errors) < 12.0
