@@ -74,6 +74,15 @@ def test_a_hand_that_changes_rows_on_the_way_is_told_once(geometry: StoreGeometr
     assert [each.shelf_id for each in told(geometry, swapping)] == ["left/low"]
 
 
+def test_a_hand_that_changes_rows_midway_is_one_from_beginning_to_end(geometry: StoreGeometry) -> None:
+    def swapped(k: int) -> tuple[tuple[float, float, float] | None, tuple[float, float, float] | None]:
+        place = (0.5, 0.05, 1.15) if 10 <= k < 30 else None
+        return (place, (0.5, -0.6, 1.0)) if k < 20 else ((0.5, -0.6, 1.0), place)
+
+    (found,) = told(geometry, swapped)
+    assert (found.opened_at_ns, found.closed_at_ns) == (1_000_000_000, 2_900_000_000)
+
+
 def test_two_hands_far_apart_are_two(geometry: StoreGeometry) -> None:
     found = told(geometry, lambda k: ((0.3, 0.05, 1.15), (1.6, 0.05, 1.4)) if 10 <= k < 25 else (None, None))
     assert sorted(each.shelf_id for each in found) == ["left/low", "right/high"]

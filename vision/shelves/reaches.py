@@ -55,10 +55,7 @@ class Reaches:
         at_ns = people.captured_at_ns
         for row, person in enumerate(people.person_ids.tolist()):
             self._bodies.append((at_ns, person, people.floor_m[row].copy()))
-            for hand in range(2):
-                confidence = float(people.hands_confidence[row, hand])
-                if confidence >= self._settings.confidence_min and np.isfinite(people.hands_m[row, hand]).all():
-                    self._touch(at_ns, person, hand, people.hands_m[row, hand], confidence)
+            self._touch(at_ns, person, people.hands_m[row], people.hands_confidence[row])
         while self._bodies and self._bodies[0][0] < at_ns - _KEPT_NS:
             self._bodies.popleft()
         while self.closed and self.closed[0].closed_ns < at_ns - _KEPT_NS:
@@ -69,12 +66,33 @@ class Reaches:
         """End all reaches."""
         return self._end(2**62)
 
-    def _touch(self, at_ns: int, person: int, hand: int, place_m: F64, confidence: float) -> None:
+    def _touch(self, at_ns: int, person: int, hands_m: F64, confidence: F64) -> None:
+        """Note at which shelves a person's hands (2, 3) are now."""
+        seen = [
+            hand
+            for hand in range(2)
+            if float(confidence[hand]) >= self._settings.confidence_min and np.isfinite(hands_m[hand]).all()
+        ]
         for index, shelf in enumerate(self._shelves):
-            along, inwards, up = shelf.to_shelf(place_m[None])[0].tolist()
-            if _near(shelf, along, inwards, up, self._settings.margin_m):
+            places = {hand: shelf.to_shelf(hands_m[hand][None])[0].tolist() for hand in seen}
+            near = [hand for hand in seen if _near(shelf, places[hand], self._settings.margin_m)]
+            for hand in near:
+                if len(near) == 1:
+                    self._go_on_as((person, hand, index), places[hand])
                 reach = self._open.setdefault((person, hand, index), Reach(person, index, hand))
-                reach.points.append((at_ns, along, inwards, up, confidence))
+                along, inwards, up = places[hand]
+                reach.points.append((at_ns, along, inwards, up, float(confidence[hand])))
+
+    def _go_on_as(self, key: tuple[int, int, int], place: list[float]) -> None:
+        """Let the other hand's reach go on as this hand's, where it was a moment ago: which is left is not sure."""
+        person, hand, index = key
+        other = self._open.get((person, 1 - hand, index))
+        if key in self._open or other is None:
+            return
+        moved2 = sum((new - old) ** 2 for new, old in zip(place, other.points[-1][1:4], strict=True))
+        if moved2 < self._settings.two_hands_m * self._settings.two_hands_m:
+            self._open[key] = self._open.pop((person, 1 - hand, index))
+            other.hand = hand
 
     def _end(self, before_ns: int) -> list[Reach]:
         ended = [key for key in sorted(self._open) if self._open[key].closed_ns < before_ns]
@@ -152,7 +170,8 @@ class Reaches:
         return found
 
 
-def _near(shelf: ShelfPlace, along: float, inwards: float, up: float, margin_m: float) -> bool:
+def _near(shelf: ShelfPlace, place: list[float], margin_m: float) -> bool:
+    along, inwards, up = place
     beside = -margin_m <= along <= shelf.width_m + margin_m
     return (
         beside and -margin_m <= inwards <= shelf.depth_m + margin_m and -margin_m <= up <= shelf.clearance_m + margin_m
