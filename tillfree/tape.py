@@ -1,6 +1,6 @@
 """The detection tape: all that pixels gave, frame by frame, so that the rest replays without the video.
 
-File layout: the line ``TILLFREE-TAPE 2``, one line of JSON (the fingerprint), then a record a
+File layout: the line ``TILLFREE-TAPE 3``, one line of JSON (the fingerprint), then a record a
 frame: four bytes of length (big-endian), then that many bytes of zlib data holding one line of
 JSON (what arrays follow) and the arrays' bytes. A record of length 0 ends a complete tape, so a
 broken-off one is known as such.
@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from store_layout.errors import InputError
 from vision.types import Detections, Observation, SlotViews
 
-MAGIC = b"TILLFREE-TAPE 2\n"
+MAGIC = b"TILLFREE-TAPE 3\n"
 _LENGTH = struct.Struct(">I")
 _COMPRESSION_LEVEL = 3  # patches are photographs: higher levels cost time and save little
 _DETECTION_ARRAYS = ("boxes_xyxy_px", "scores", "hands_px", "keypoints_px", "appearance")
-_VIEW_ARRAYS = ("slot_indices", "visible", "hidden", "patches")
+_VIEW_ARRAYS = ("slot_indices", "visible", "hidden", "patches", "hidden_by")
 
 
 class TapeError(InputError):

@@ -7,7 +7,7 @@ frame, only what the first stage kept, so a tape drives it as well as a camera d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from vision.people import PeopleFusion
 from vision.settings import VisionSettings
 from vision.shelves import InteractionFinder, References, ShelfObserver
 from vision.tracking import Tracker, make_tracker
-from vision.types import Frame, Observation, People, Tracks, VisionEvent
+from vision.types import I64, Detections, Frame, Observation, People, Tracks, VisionEvent
 
 
 class PixelStage:
@@ -94,8 +94,24 @@ class FloorStage:
         at_ns = taken[-1].detections.captured_at_ns
         tracks = tuple(self._trackers[each.detections.camera_id].update(each.detections) for each in taken)
         people, moves = self._fusion.update(at_ns, tracks)
-        interactions = self._interactions.update(people, [each.slot_views for each in taken])
+        persons = {
+            each.detections.camera_id: _persons_of_rows(each.detections, found, self._fusion.person_of_track)
+            for each, found in zip(taken, tracks, strict=True)
+        }
+        interactions = self._interactions.update(people, [each.slot_views for each in taken], persons)
         return Instant(at_ns, tracks, people, dict(self._fusion.person_of_track), (*moves, *interactions))
+
+
+def _persons_of_rows(detections: Detections, tracks: Tracks, persons: Mapping[tuple[str, int], int]) -> I64:
+    """Return (N,) the person of each detection, 0 where nobody is known. ``tracks`` keeps the order of rows."""
+    result = np.zeros(len(detections), np.int64)
+    row = 0
+    for box, track_id in zip(tracks.detections.boxes_xyxy_px, tracks.track_ids.tolist(), strict=True):
+        while not np.array_equal(detections.boxes_xyxy_px[row], box):
+            row += 1
+        result[row] = persons.get((detections.camera_id, track_id), 0)
+        row += 1
+    return result
 
 
 def _nobody(at_ns: int) -> People:

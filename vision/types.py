@@ -129,7 +129,9 @@ class SlotViews:
     person hides it and nothing moves there. ``hidden`` is (S, G, G) bool, the cells
     of a grid over the patch that cannot. ``patches`` is (S, P, Q, 3) uint8 BGR: the
     slot's front plane, rectified and upright, at a size fixed for the camera. A frame may hold few slots or none;
-    what is left out did not change enough to be worth its bytes.
+    what is left out did not change enough to be worth its bytes. ``hidden_by`` is
+    (N, V) float32: for each detection of the frame, the share of each of the V slots
+    that the camera watches (in file order) that this person hides.
     """
 
     camera_id: str
@@ -139,6 +141,7 @@ class SlotViews:
     visible: F32
     hidden: NDArray[np.bool_]
     patches: U8
+    hidden_by: F32
 
     def __post_init__(self) -> None:
         n = len(self.slot_indices)
@@ -146,6 +149,7 @@ class SlotViews:
         _require_array("visible", self.visible, (n,), np.float32)
         _require_array("hidden", self.hidden, (n, None, None), np.bool_)
         _require_array("patches", self.patches, (n, None, None, 3), np.uint8)
+        _require_array("hidden_by", self.hidden_by, (None, None), np.float32)
 
     def __len__(self) -> int:
         return len(self.slot_indices)

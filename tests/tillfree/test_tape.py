@@ -28,7 +28,12 @@ def observation(index: int, people: int, slots: int, keypoints: bool) -> Observa
     return Observation(
         found,
         SlotViews(
-            *place, np.arange(slots), rng.random(slots).astype(np.float32), rng.random((slots, 12, 12)) < 0.1, patches
+            *place,
+            np.arange(slots),
+            rng.random(slots).astype(np.float32),
+            rng.random((slots, 12, 12)) < 0.1,
+            patches,
+            rng.random((2, 5)).astype(np.float32),
         ),
     )
 

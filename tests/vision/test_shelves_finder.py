@@ -171,7 +171,9 @@ def slot_view(camera: str, index: int, slot: int, shown: bool, hidden: bool = Fa
         patch[0, 8:28, 10:22] = COLOURS["blue"]
     cover = np.full((1, 12, 12), hidden)
     visible = np.array([0.0 if hidden else 1.0], np.float32)
-    return SlotViews(camera, index, index * 10**9 // FPS, np.array([slot]), visible, cover, patch)
+    return SlotViews(
+        camera, index, index * 10**9 // FPS, np.array([slot]), visible, cover, patch, np.zeros((0, 2), np.float32)
+    )
 
 
 @pytest.mark.parametrize(("second_sees", "told"), [("the can", 0), ("no can", 1), ("nothing", 1)])

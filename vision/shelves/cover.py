@@ -64,13 +64,9 @@ class PeopleCover:
         return body
 
     def _wide_boxes(self, detections: Detections) -> list[tuple[int, int, int, int]]:
-        """Return the boxes of people, widened, as left, top, right, bottom in mask pixels."""
-        found = []
-        for i in np.flatnonzero(detections.scores >= self._settings.minimum_score).tolist():
-            x0, y0, x1, y1 = (float(v) / SCALE for v in detections.boxes_xyxy_px[i])
-            beside, below = self._settings.box_margin * (x1 - x0), self._settings.box_margin * (y1 - y0)
-            found.append((round(x0 - beside), round(y0 - below), round(x1 + beside) + 1, round(y1 + below) + 1))
-        return found
+        """Return the boxes of those who count as people, widened, in mask pixels."""
+        sure = np.flatnonzero(detections.scores >= self._settings.minimum_score).tolist()
+        return [wide_box(detections, i, self._settings) for i in sure]
 
     def _bodies(self, before: Mask, detections: Detections) -> U8:
         """Return the mask of people: limbs and hands, and the large parts of ``before`` with all that touches these."""
@@ -99,6 +95,13 @@ class PeopleCover:
             settled = other & (~self._known | (self._agreed >= settings.background_sightings))
             np.copyto(self._background, small, where=settled[..., None])
             self._known |= settled
+
+
+def wide_box(detections: Detections, i: int, settings: CoverSettings) -> tuple[int, int, int, int]:
+    """Return the i-th detection's box, widened, as left, top, right and bottom (both excluded) in mask pixels."""
+    x0, y0, x1, y1 = (float(v) / SCALE for v in detections.boxes_xyxy_px[i])
+    beside, below = settings.box_margin * (x1 - x0), settings.box_margin * (y1 - y0)
+    return round(x0 - beside), round(y0 - below), round(x1 + beside) + 1, round(y1 + below) + 1
 
 
 def _lab(image: U8) -> F32:

@@ -15,11 +15,12 @@ from vision.shelves.watch import ViewChange
 class Deed:
     """Changes of one slot that one hand's doing may have made.
 
-    ``waiting`` for more cameras, ``told`` as an interaction, or ``dropped`` as not believed.
+    ``waiting`` for more cameras until ``due_ns``, ``told`` as an interaction, or ``dropped`` as not believed.
     """
 
     changes: list[ViewChange]
     state: Literal["waiting", "told", "dropped"] = "waiting"
+    due_ns: int = 0
 
     @property
     def slot_index(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from store_layout.geometry import StoreGeometry
 from vision.shelves.atlas import front_areas_px2, visible_slots
+from vision.shelves.covers import Covers
 from vision.shelves.deeds import Deed, are_neighbours
 from vision.shelves.reaches import Reaches
 from vision.shelves.settings import ShelvesSettings
@@ -24,11 +25,12 @@ class Doubts:
         geometry: StoreGeometry,
         settings: ShelvesSettings,
         reaches: Reaches,
+        covers: Covers,
         watches: Mapping[tuple[str, int], SlotWatch],
     ) -> None:
         """``watches`` are by camera and slot, and are followed as they grow."""
         self._geometry, self._settings = geometry, settings.decision
-        self._reaches, self._watches = reaches, watches
+        self._reaches, self._covers, self._watches = reaches, covers, watches
         self._shelf_of = {shelf.shelf_id: index for index, shelf in enumerate(geometry.shelves)}
         self._unit_share = [unit_share(geometry, index) for index in range(len(geometry.slots))]
         self._front_px2 = {
@@ -46,9 +48,19 @@ class Doubts:
         return self._is_spill(deed, others) or self._is_handless(deed) or self._is_denied(deed)
 
     def weights(self, deed: Deed) -> dict[int, tuple[float, int, int]]:
-        """Return for each person a weight for having done it, and when their hand was there. See ``Reaches.weights``."""
+        """Return for each person a weight for having done it, by hand and by what they hid, and when that can have been.
+
+        Only a hand that was surely there narrows the time between the last old look and the first new one.
+        """
         slot = self._geometry.slots[deed.slot_index]
-        return self._reaches.weights(slot, self._shelf_of[slot.shelf_id], deed.latest_begin_ns, deed.ended_ns)
+        begin_ns, end_ns = sorted((deed.latest_begin_ns, deed.ended_ns))
+        hands = self._reaches.weights(slot, self._shelf_of[slot.shelf_id], begin_ns, end_ns)
+        sure = self._settings.narrowing_weight
+        found = {person: each if each[0] >= sure else (each[0], begin_ns, end_ns) for person, each in hands.items()}
+        for person, share in self._covers.shares(deed.slot_index, begin_ns, end_ns, self._settings.cover_floor).items():
+            weight, came_ns, left_ns = found.get(person, (0.0, begin_ns, end_ns))
+            found[person] = (round(weight + self._settings.cover_weight * share * share, 6), came_ns, left_ns)
+        return found
 
     def is_explained(self, deed: Deed) -> bool:
         """Tell whether a hand came near the slot while it changed, or somebody stood within reach of it."""

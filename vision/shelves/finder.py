@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from store_layout.geometry import StoreGeometry
 from vision.shelves.atlas import visible_slots
+from vision.shelves.covers import Covers
 from vision.shelves.deeds import Deed
 from vision.shelves.doubts import Doubts
 from vision.shelves.judge import Judge
@@ -19,7 +20,7 @@ from vision.shelves.slow_judge import Verdict
 from vision.shelves.slow_watch import RegionChange
 from vision.shelves.units import unit_share
 from vision.shelves.watch import SlotWatch, ViewChange
-from vision.types import EvidenceFrame, Interaction, People, PersonCandidate, SkuCandidate, SlotViews
+from vision.types import I64, EvidenceFrame, Interaction, People, PersonCandidate, SkuCandidate, SlotViews
 
 NS_PER_S = 1_000_000_000
 
@@ -36,14 +37,21 @@ class InteractionFinder:
         self._watches: dict[tuple[str, int], SlotWatch] = {}
         self._deeds: list[Deed] = []
         self._reaches = Reaches(geometry, settings.reach)
-        self._doubts = Doubts(geometry, settings, self._reaches, self._watches)
+        self._covers = Covers(self._seen, len(geometry.slots))
+        self._doubts = Doubts(geometry, settings, self._reaches, self._covers, self._watches)
         self._judge = Judge(geometry, settings, References() if references is None else references)
         self._slow = SlowShelves(geometry, settings.slow, References() if references is None else references)
         self._count = 0
 
-    def update(self, people: People, views: Sequence[SlotViews]) -> tuple[Interaction, ...]:
-        """Take one instant; return what became known by it, in the order in which it happened."""
+    def update(
+        self, people: People, views: Sequence[SlotViews], persons: Mapping[str, I64] | None = None
+    ) -> tuple[Interaction, ...]:
+        """Take one instant; return what became known by it, in the order in which it happened.
+
+        ``persons`` holds for each camera the person (N,) of each row of ``SlotViews.hidden_by``, 0 for nobody known.
+        """
         ended = self._reaches.take(people)
+        self._covers.take(people.captured_at_ns, views, persons or {})
         slow: list[Interaction] = []
         for view in sorted(views, key=lambda each: each.camera_id):
             if self._slow.watches(view.camera_id):
@@ -75,13 +83,14 @@ class InteractionFinder:
         slack_ns = round(self._settings.decision.one_deed_s * NS_PER_S)
         deed = next((each for each in self._deeds if each.takes(change, slack_ns)), None)
         if deed is None:
-            self._deeds.append(Deed([change]))
+            deed = Deed([change])
+            self._deeds.append(deed)
         else:
             deed.add(change)
+        deed.due_ns = deed.seen_ns + self._patience_ns(deed)
 
     def _tell_due(self, now_ns: int) -> list[Interaction]:
-        waiting = [deed for deed in self._deeds if deed.state == "waiting"]
-        due = [deed for deed in waiting if deed.seen_ns + self._patience_ns(deed) <= now_ns]
+        due = [deed for deed in self._deeds if deed.state == "waiting" and deed.due_ns <= now_ns]
         told = []
         for deed in sorted(due, key=lambda each: (each.ended_ns, each.begun_ns)):
             deed.state = "dropped" if self._doubts.is_doubtful(deed, self._deeds) else "told"
@@ -123,10 +132,8 @@ class InteractionFinder:
     def _when(self, deed: Deed, reach: tuple[float, int, int] | None) -> tuple[int, int]:
         """Return when the slot can have changed, narrowed to when the likeliest hand was there."""
         opened, closed = min(deed.latest_begin_ns, deed.ended_ns), deed.ended_ns
-        if reach is not None and reach[0] > self._settings.reach.body_weight:
-            _, came_ns, left_ns = reach
-            if came_ns < closed and left_ns > opened:
-                return max(opened, came_ns), min(closed, left_ns)
+        if reach is not None and reach[1] < closed and reach[2] > opened:
+            return max(opened, reach[1]), min(closed, reach[2])
         return opened, closed
 
     def _tell_slow(self, index: int, change: RegionChange, verdict: Verdict) -> Interaction:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from store_layout.geometry import StoreGeometry
 from vision.shelves.atlas import GRID, front_areas_px2, make_atlas
-from vision.shelves.cover import NEVER_NS, SCALE, PeopleCover, boxed_people
+from vision.shelves.cover import NEVER_NS, SCALE, PeopleCover, boxed_people, wide_box
 from vision.shelves.settings import ShelvesSettings
 from vision.shelves.units import unit_share
 from vision.types import F32, F64, U8, Detections, Frame, SlotViews
@@ -42,17 +42,18 @@ class ShelfObserver:
         """Return the slots of ``frame`` that are worth keeping: with enough to read, and with news or due."""
         count = self._shape[0]
         if count == 0:
-            return self._views(
-                frame, np.zeros(0, np.int64), np.zeros((0, GRID, GRID), np.bool_), np.zeros(self._shape, np.uint8)
-            )
+            nothing = np.zeros((0, GRID, GRID), np.bool_)
+            none = np.zeros((len(detections), 0), np.float32)
+            return self._views(frame, np.zeros(0, np.int64), nothing, np.zeros(self._shape, np.uint8), none)
         patches = self._cut(frame.image)
         small = _cells(patches)
-        hidden = self._hidden(frame, detections) | self._moving(small, frame.captured_at_ns)
+        people = self._people(frame, detections)
+        hidden = people | self._moving(small, frame.captured_at_ns)
         chosen = np.flatnonzero(self._worth(small, hidden, frame.captured_at_ns))
         self._sent_small[chosen] = np.where(hidden[chosen][..., None], self._sent_small[chosen], small[chosen])
         self._sent_ns[chosen] = frame.captured_at_ns
         self._last_small, self._last_ns = small, frame.captured_at_ns
-        return self._views(frame, chosen, hidden, patches)
+        return self._views(frame, chosen, hidden, patches, self._hidden_by(people, detections))
 
     def _cut(self, image: U8) -> U8:
         across, down = self._atlas.maps[..., 0], self._atlas.maps[..., 1]
@@ -60,7 +61,7 @@ class ShelfObserver:
         patches: U8 = np.asarray(cut, np.uint8).reshape(self._shape)
         return patches
 
-    def _hidden(self, frame: Frame, detections: Detections) -> Mask:
+    def _people(self, frame: Frame, detections: Detections) -> Mask:
         """Return (S, GRID, GRID) where people are before the slots."""
         if self._is_slow:
             height, width = frame.image.shape[:2]
@@ -70,6 +71,16 @@ class ShelfObserver:
             mask = self._cover.mask(frame.image, detections)
         hidden: Mask = mask[self._cells] > 0
         return hidden
+
+    def _hidden_by(self, people: Mask, detections: Detections) -> F32:
+        """Return (N, S) the share of each slot that ``people`` (S, GRID, GRID) hides inside each detection's box."""
+        rows, columns = self._cells
+        shares = np.zeros((len(detections), len(people)), np.float32)
+        for i in range(len(detections)):
+            x0, y0, x1, y1 = wide_box(detections, i, self._settings.cover)
+            inside = (columns >= x0) & (columns < x1) & (rows >= y0) & (rows < y1)
+            shares[i] = (people & inside).mean(axis=(1, 2))
+        return shares
 
     def _moving(self, small: F32, at_ns: int) -> Mask:
         """Return (S, GRID, GRID) where something moves; slow cameras cannot tell."""
@@ -91,7 +102,7 @@ class ShelfObserver:
         # A slot just seen to change is sent again once, so that the new look is confirmed soon.
         return np.asarray((readable >= settings.readable_share) & due, np.bool_)
 
-    def _views(self, frame: Frame, chosen: NDArray[np.int64], hidden: Mask, patches: U8) -> SlotViews:
+    def _views(self, frame: Frame, chosen: NDArray[np.int64], hidden: Mask, patches: U8, hidden_by: F32) -> SlotViews:
         visible: F64 = 1.0 - hidden[chosen].mean(axis=(1, 2))
         return SlotViews(
             self._camera_id,
@@ -101,6 +112,7 @@ class ShelfObserver:
             visible.astype(np.float32),
             hidden[chosen],
             patches[chosen],
+            hidden_by,
         )
 
 

@@ -154,15 +154,16 @@ class Reaches:
         found: dict[int, tuple[float, int, int]] = {}
         slack = round(s.slack_s * NS_PER_S)
         for reach in (*self.closed, *self._open.values()):
-            if reach.closed_ns < begin_ns - slack or reach.opened_ns > end_ns + slack:
+            if reach.shelf != shelf or reach.closed_ns < begin_ns - slack or reach.opened_ns > end_ns + slack:
                 continue
-            best = max(
-                _closeness(slot, self._shelves[reach.shelf], reach.shelf == shelf, point, s) for point in reach.points
-            )
+            meanwhile = (point for point in reach.points if begin_ns - slack <= point[0] <= end_ns + slack)
+            best = max((_closeness(slot, self._shelves[shelf], point, s) for point in meanwhile), default=0.0)
             if best > found.get(reach.person_id, (0.0, 0, 0))[0]:
                 found[reach.person_id] = (best, reach.opened_ns, reach.closed_ns)
-        for at_ns, person, floor_m in self._bodies:
-            if begin_ns - slack <= at_ns <= end_ns + slack:
+        for at_ns, person, floor_m in reversed(self._bodies):
+            if at_ns < begin_ns - slack:
+                break
+            if at_ns <= end_ns + slack:
                 away = max(float(np.hypot(*(floor_m - slot.centre_m[:2]))) - s.arm_m, 0.0)
                 near = s.body_weight * float(np.exp(-0.5 * (away / s.body_spread_m) ** 2))
                 if near > found.get(person, (0.0, 0, 0))[0]:
@@ -179,11 +180,9 @@ def _near(shelf: ShelfPlace, place: list[float], margin_m: float) -> bool:
 
 
 def _closeness(
-    slot: SlotPlace, shelf: ShelfPlace, same: bool, point: tuple[int, float, float, float, float], s: ReachSettings
+    slot: SlotPlace, shelf: ShelfPlace, point: tuple[int, float, float, float, float], s: ReachSettings
 ) -> float:
     _, along, inwards, up, confidence = point
-    if not same:
-        return 0.0
     beside = max(slot.from_m - along, along - slot.to_m, 0.0)
     above = max(-up, up - shelf.clearance_m, 0.0)
     before = max(-inwards, 0.0)

@@ -200,6 +200,24 @@ class DecisionSettings(Strict):
         description="one camera is believed without a hand if this many units' fronts changed: hands are missed more often "
         "than a whole front is mistaken",
     )
+    cover_weight: float = Field(
+        default=1.0,
+        ge=0,
+        le=10,
+        description="weight of somebody who hid the whole slot from all its cameras at once, beside a hand seen in it (1)",
+    )
+    cover_floor: float = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="share that a camera is taken to have seen hidden at least: it may have missed the person",
+    )
+    narrowing_weight: float = Field(
+        default=0.4,
+        ge=0,
+        le=10,
+        description="weight from which a hand tells when the change was; below, it was any time between two clear looks",
+    )
     explained_weight: float = Field(
         default=0.08,
         ge=0,
@@ -303,6 +321,15 @@ class SlowSettings(Strict):
         le=1,
         description="share of the slot that a new part found in no neighbour may have: less is no arm",
     )
+    cover_share: float = Field(
+        default=0.1, ge=0, le=1, description="share of a new part in people's boxes from which on it may be a hand's"
+    )
+    cover_agreement: int = Field(
+        default=2, ge=1, le=20, description="neighbours that must share such a part: boxes hold more than the hand"
+    )
+    agreed_share: float = Field(
+        default=0.8, ge=0, le=1, description="share of such a part that they must share for it to be the shelf's"
+    )
     skin_agreement: int = Field(
         default=2,
         ge=0,
@@ -327,19 +354,24 @@ class SlowSettings(Strict):
     )
     take_logit: float = Field(default=0.3, ge=-10, le=10, description="log odds of a take before pixels speak")
     outline_logit: float = Field(
-        default=6.0,
+        default=4.0,
         ge=0,
         le=50,
-        description="log odds per unit of log contrast that the region's rim lost: told 30 of 31 right",
+        description="log odds per unit of log contrast that the region's rim lost: alone it told 92 to 94 % right; this, "
+        "the next and the one after stand as a logistic regression on 199 single changes of v2 and drawn bins has them",
     )
     lead_logit: float = Field(
-        default=3.0, ge=0, le=50, description="log odds per unit of likeness to products lost: told 23 of 31 right"
+        default=9.0, ge=0, le=50, description="log odds per unit of likeness to products lost: alone 92 to 96 % right"
     )
     background_logit: float = Field(
-        default=3.0, ge=0, le=50, description="log odds of a take where the background came to light, wholly"
+        default=0.7,
+        ge=0,
+        le=50,
+        description="log odds of a take where the background came to light, wholly: little, as what lay behind may be "
+        "another thing",
     )
     likeness_logit: float = Field(
-        default=20.0, ge=0, le=100, description="log odds between products per unit of likeness to their pictures"
+        default=30.0, ge=0, le=100, description="log odds between products per unit of likeness to their pictures"
     )
     likeness_floor: float = Field(
         default=0.5, ge=0, lt=1, description="likeness below which two colour histograms have nothing in common"
@@ -379,7 +411,7 @@ class SlowSettings(Strict):
     )
     least_logit: float = Field(default=-0.7, ge=-20, le=20, description="log odds below which a change is none")
     further_logit: float = Field(
-        default=0.6, ge=-20, le=20, description="the same for smaller ones at the same time: two at once are rarer"
+        default=1.3, ge=-20, le=20, description="the same for smaller ones at the same time: two at once are rarer"
     )
     least_units: float = Field(
         default=0.3, ge=0, le=2, description="units' fronts below which a change is none: most of a thing is hidden"

@@ -104,14 +104,17 @@ class SlotWatch:
 
     def _remember_old(self, now: F32, same: Mask, frame: EvidenceFrame) -> None:
         assert self._look is not None
-        self._look[same] += self._settings.follow * (now[same] - self._look[same])
-        self._old_ns[same] = frame.captured_at_ns
-        self._seen[:, same] = 0
+        # np.copyto with a mask is many times faster than indexing by one
+        np.copyto(self._look, self._look + self._settings.follow * (now - self._look), where=same[..., None])
+        np.copyto(self._old_ns, frame.captured_at_ns, where=same)
+        np.copyto(self._seen, 0, where=same)
         if same.mean() > 1 - self._settings.smallest_share / 2:
             self._old_frame = frame
 
     def _count(self, now: F32, novel: Mask, at_ns: int) -> I64:
         """Count this sighting for the new look that each novel pixel shows; return which look (P, Q) that is."""
+        if not novel.any():
+            return np.zeros(novel.shape, np.int64)
         gap = np.stack([distance(now, look) for look in self._new])
         gap[self._seen == 0] = np.inf
         nearest = gap.argmin(axis=0)
@@ -128,6 +131,8 @@ class SlotWatch:
         return which
 
     def _settled(self, novel: Mask, covered: Mask, which: I64, frame: EvidenceFrame) -> list[ViewChange]:
+        if not novel.any():
+            return []
         first_ns = np.take_along_axis(self._first_ns, which[None], 0)[0]
         seen = np.take_along_axis(self._seen, which[None], 0)[0]
         lasted = frame.captured_at_ns - first_ns >= self._settle_ns
