@@ -30,12 +30,14 @@ def bin_picture(cans: dict[int, str], seed: int, light: int = 0, arm: int | None
     return np.clip(picture + light + rng.normal(0, 2, picture.shape), 0, 255).astype(np.uint8)
 
 
-def told(pictures: list[np.ndarray]) -> list[tuple[RegionChange, Verdict]]:
-    """Show a slot's watch and judge the pictures, one a second."""
+def told(pictures: list[np.ndarray], hidden: dict[int, int] | None = None) -> list[tuple[RegionChange, Verdict]]:
+    """Show a slot's watch and judge the pictures, one a second; ``hidden`` rows from the top in some of them."""
     watcher, decide = SlowWatch(SlowSettings()), judge()
     changes = []
     for second, picture in enumerate(pictures):
-        changes += list(watcher.see(picture, EvidenceFrame("bin", second, second * SECOND)))
+        changes += list(
+            watcher.see(picture, np.zeros((12, 12), np.bool_), EvidenceFrame("bin", second, second * SECOND))
+        )
     return [each for change in (*changes, *watcher.finish()) for each in decide.judge(change)]
 
 
@@ -82,6 +84,14 @@ def test_product_and_direction_against_the_planogram() -> None:
     assert all(verdict.probability > 0.8 for _, verdict in verdicts)
 
 
+def test_what_a_hand_leaves_free_is_read_and_the_rest_later() -> None:
+    full, one = {20: "red", 80: "blue"}, {20: "red"}
+    pictures = [bin_picture(full if k < 6 else one, k, arm=30 if 4 <= k <= 7 else None) for k in range(14)]
+    ((change, verdict),) = told(pictures, dict.fromkeys(range(4, 8), 4))
+    assert frames(change) == (5, 6)
+    assert (verdict.units, verdict.skus[0].sku) == (-1, "blue")
+
+
 def test_two_products_between_two_frames_are_told_apart() -> None:
     side_by_side = {40: "red", 64: "blue"}
     verdicts = told([bin_picture(side_by_side if k < 6 else {}, k) for k in range(14)])
@@ -90,7 +100,8 @@ def test_two_products_between_two_frames_are_told_apart() -> None:
 
 
 def test_a_can_that_only_moved_is_not_told() -> None:
-    empty, here, there = {}, {40: "red"}, {52: "red"}
+    empty: dict[int, str] = {}
+    here, there = {40: "red"}, {52: "red"}
     pictures = [bin_picture(here if k < 6 else empty if k < 10 else here if k < 14 else there, k) for k in range(20)]
     assert names(told(pictures)) == [(-1, "red"), (1, "red")]
 
@@ -98,7 +109,7 @@ def test_a_can_that_only_moved_is_not_told() -> None:
 def test_light_is_found_though_most_of_the_picture_changed() -> None:
     rng = np.random.default_rng(5)
     before = rng.uniform(40, 200, (96, 128, 3)).astype(np.float32)
-    after = before * np.float32([0.8, 0.9, 1.1])
+    after = before * np.array([0.8, 0.9, 1.1], np.float32)
     after[:, 40:] = rng.uniform(30, 220, (96, 88, 3))
     lit = relight(after, before)
     assert np.abs(lit[:, :36] - before[:, :36]).max() < 4

@@ -37,7 +37,7 @@ class SlowShelves:
                 planned, shares = self._geometry.slots[slot].sku, self._unit_shares(slot)
                 self._judges[key] = SlowJudge(planned, shares, self._references, self._settings)
             frame = EvidenceFrame(view.camera_id, view.frame_index, view.captured_at_ns)
-            for change in self._watches[key].see(view.patches[row], frame):
+            for change in self._watches[key].see(view.patches[row], view.hidden[row], frame):
                 yield from ((slot, *each) for each in self._judges[key].judge(change))
 
     def _unit_shares(self, slot: int) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from vision.shelves.settings import SlowSettings
 from vision.shelves.slow_light import whole
 from vision.shelves.slow_window import ClearLook, SlowWindow
 from vision.types import F32, U8, EvidenceFrame
+
+_FORMER = 12
+"""Frames remembered with what of them was read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,11 +39,11 @@ class SlowWatch:
         self._settings = settings
         self._window = SlowWindow(settings)
         self._picture: F32 | None = None
-        self._frame: EvidenceFrame | None = None
+        self._seen: deque[tuple[EvidenceFrame, Mask]] = deque(maxlen=_FORMER)
 
-    def see(self, patch: U8, frame: EvidenceFrame) -> Iterator[RegionChange]:
-        """Take the next unhidden patch (P, Q, 3) BGR; yield what is now known to have changed."""
-        clear = self._window.push(patch, frame, self._picture)
+    def see(self, patch: U8, hidden: Mask, frame: EvidenceFrame) -> Iterator[RegionChange]:
+        """Take the next patch (P, Q, 3) BGR, ``hidden`` (G, G) by people; yield what is now known to have changed."""
+        clear = self._window.push(patch, hidden, frame, self._picture)
         if clear is not None:
             yield from self._compare(clear)
 
@@ -51,18 +55,22 @@ class SlowWatch:
                 yield from self._compare(clear)
 
     def _compare(self, clear: ClearLook) -> Iterator[RegionChange]:
-        if self._picture is None or self._frame is None:
-            self._picture, self._frame = clear.picture, clear.frame
-            return
+        if self._picture is None:
+            self._picture = clear.picture
         before, after = self._lab(self._picture), self._lab(clear.picture)
         novel = distance(after, before) > self._settings.tolerance_levels
-        first, self._frame = self._frame, clear.frame
         if blobs(novel, self._settings.smallest_share * novel.size):
             self._picture = clear.picture
-            yield RegionChange(novel, before, after, first, clear.frame)
+            yield RegionChange(novel, before, after, self._last_seen(novel), clear.frame)
         else:
             followed = self._picture + np.float32(self._settings.follow) * (clear.picture - self._picture)
             self._picture = np.where(novel[..., None], self._picture, followed)
+        self._seen.append((clear.frame, clear.unread))
+
+    def _last_seen(self, region: Mask) -> EvidenceFrame:
+        """Return the latest frame that showed most of ``region``, or the oldest remembered."""
+        read = [frame for frame, unread in self._seen if float(unread[region].mean()) < 0.5]
+        return read[-1] if read else self._seen[0][0]
 
     def _lab(self, picture: F32) -> F32:
         return to_lab(whole(picture), self._settings.blur_px)
