@@ -57,6 +57,11 @@ class Deed:
         """When it was first believed."""
         return min(change.seen_ns for change in self.changes)
 
+    @property
+    def last_seen_ns(self) -> int:
+        """When the last of its changes was believed."""
+        return max(change.seen_ns for change in self.changes)
+
     def takes(self, change: ViewChange, slack_ns: int) -> bool:
         """Tell whether ``change`` is of this deed: the same slot in the same time, or the rest of what a camera saw."""
         twice = [other for other in self.changes if other.camera_id == change.camera_id]

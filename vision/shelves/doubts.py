@@ -88,6 +88,12 @@ class Doubts:
         clear = self._units(deed) >= self._settings.handless_units
         return len(deed.cameras) == 1 and not clear and self._nearest(deed) > 0.0 and not self.is_explained(deed)
 
+    def all_told(self, deed: Deed) -> bool:
+        """Tell whether every camera that watches the slot has seen the change, or the slot unchanged since."""
+        slot = deed.slot_index
+        watching = {camera for camera, areas in self._front_px2.items() if slot in areas}
+        return all(self._saw_it_unchanged(camera, deed) for camera in sorted(watching - deed.cameras))
+
     def _is_denied(self, deed: Deed) -> bool:
         """Tell whether the cameras that saw the slot unchanged since show it larger than those that saw a change."""
         slot = deed.slot_index

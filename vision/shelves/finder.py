@@ -87,10 +87,10 @@ class InteractionFinder:
             self._deeds.append(deed)
         else:
             deed.add(change)
-        deed.due_ns = deed.seen_ns + self._patience_ns(deed)
+        deed.due_ns = deed.seen_ns + round(self._settings.decision.gather_s * NS_PER_S)
 
     def _tell_due(self, now_ns: int) -> list[Interaction]:
-        due = [deed for deed in self._deeds if deed.state == "waiting" and deed.due_ns <= now_ns]
+        due = [deed for deed in self._deeds if deed.state == "waiting" and self._is_due(deed, now_ns)]
         told = []
         for deed in sorted(due, key=lambda each: (each.ended_ns, each.begun_ns)):
             deed.state = "dropped" if self._doubts.is_doubtful(deed, self._deeds) else "told"
@@ -100,10 +100,9 @@ class InteractionFinder:
         self._deeds = [deed for deed in self._deeds if deed.state == "waiting" or deed.seen_ns > oldest_ns]
         return told
 
-    def _patience_ns(self, deed: Deed) -> int:
-        """Return how long more is waited for: longer where nobody explains the change, as another slot's may."""
-        decision = self._settings.decision
-        return round((decision.gather_s if self._doubts.is_explained(deed) else decision.handless_s) * NS_PER_S)
+    def _is_due(self, deed: Deed, now_ns: int) -> bool:
+        spread_ns = round(self._settings.decision.spread_s * NS_PER_S)
+        return deed.due_ns <= now_ns or (deed.last_seen_ns + spread_ns <= now_ns and self._doubts.all_told(deed))
 
     def _tell(self, deed: Deed) -> Interaction:
         slot, weights = self._geometry.slots[deed.slot_index], self._doubts.weights(deed)

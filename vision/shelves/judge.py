@@ -133,19 +133,20 @@ class Judge:
         return round(logit, 6)
 
     def _brought(self, persons: Sequence[PersonCandidate], views: Sequence[ViewChange]) -> float:
-        """Return how much more the changed region looks like something that these persons hold than it did before.
+        """Return how clearly the changed region now shows something that these persons hold.
 
-        -1 where they hold nothing: nobody puts down what they do not have.
+        That is how much likelier to it the region became, and how much liker it is than to the slot as it was
+        before: behind a thing that is taken there is the next of its kind. -1 where they hold nothing: nobody puts
+        down what they do not have.
         """
-        gains = [
-            likeness(look, histogram(view.after, view.region)) - likeness(look, histogram(view.before, view.region))
+        held = [
+            look
             for person in persons
             if person.probability >= self._settings.holder_probability
-            for held in self._held.get(person.person_id, [])
-            for look in held.looks.values()
-            for view in views
+            for each in self._held.get(person.person_id, [])
+            for look in each.looks.values()
         ]
-        return max(gains, default=-1.0)
+        return max((_shown(look, view) for view in views for look in held), default=-1.0)
 
     def _product_chances(
         self,
@@ -236,3 +237,12 @@ def _outline_lost(views: Sequence[ViewChange]) -> float:
         for view in views
     ]
     return round(sum(ratios) / len(ratios), 6)
+
+
+def _shown(look: F64, view: ViewChange) -> float:
+    """Return how much more ``view`` shows of ``look`` than before, and than of the slot itself, the lesser of both."""
+    whole = np.ones(view.region.shape, np.bool_)
+    after = histogram(view.after, view.region)
+    alike = likeness(look, after)
+    gain = alike - likeness(look, histogram(view.before, view.region))
+    return round(min(gain, alike - likeness(after, histogram(view.before, whole))), 6)

@@ -188,10 +188,16 @@ class DecisionSettings(Strict):
         default=20.0, ge=0, le=60, description="how long after a hand left a shelf its change is waited for (s)"
     )
     gather_s: float = Field(
-        default=1.0,
+        default=2.5,
         ge=0,
         le=30,
-        description="how long other cameras and slots are waited for after a change was seen (s)",
+        description="how long other cameras are waited for after a change was seen (s)",
+    )
+    spread_s: float = Field(
+        default=0.6,
+        ge=0,
+        le=30,
+        description="and how long neighbour slots and further parts of the change, where all cameras have told (s)",
     )
     handless_units: float = Field(
         default=1.0,
@@ -230,12 +236,6 @@ class DecisionSettings(Strict):
         le=100,
         description="a change is not told if cameras that deny it see this many times the pixels of those that saw it",
     )
-    handless_s: float = Field(
-        default=2.5,
-        ge=0,
-        le=30,
-        description="the same where no hand was seen near: a neighbour slot may explain it yet (s)",
-    )
     one_deed_s: float = Field(
         default=1.2, ge=0, le=30, description="how far apart cameras may see one deed begin and end (s)"
     )
@@ -255,13 +255,14 @@ class DecisionSettings(Strict):
         default=12.0,
         ge=0,
         le=100,
-        description="log odds for each unit of likeness to something the person holds that the place gained",
+        description="log odds for each unit by which the place looks more like something the person holds than before, and "
+        "than like the slot itself",
     )
     bring_gain: float = Field(
         default=0.15,
         ge=0,
         le=1,
-        description="gain of that likeness at which take and put are even: light and angle alone make 0.1",
+        description="how much of that at which take and put are even: light and angle alone make 0.1",
     )
     holder_probability: float = Field(
         default=0.1, ge=0, le=1, description="persons less likely than this are not asked what they hold"
@@ -273,10 +274,11 @@ class DecisionSettings(Strict):
         default=20.0, ge=1, le=1000, description="odds of what is known to have lain there against the likeliest other"
     )
     outline_logit: float = Field(
-        default=6.0,
+        default=2.0,
         ge=0,
         le=50,
-        description="log odds for each unit of log contrast that the changed region's rim lost or gained",
+        description="log odds for each unit of log contrast that the changed region's rim lost or gained: weak where the "
+        "next of its kind stands behind a thing that is taken",
     )
     likeness_lead_logit: float = Field(
         default=3.0,
