@@ -183,7 +183,7 @@ def test_a_camera_that_sees_the_slot_unchanged_denies_a_change(geometry, second_
     both = StoreGeometry(store.model_copy(update={"cameras": (*store.cameras, second)}))
     finder, right = InteractionFinder(both, ShelvesSettings()), both.slot_index("g/s/right")
     found: list[Interaction] = []
-    for index in range(60):
+    for index in range(90):
         during, after = 20 <= index < 30, index >= 30
         views = [slot_view("c", index, right, not after, during)]
         kept = second_sees == "the can" or not after
