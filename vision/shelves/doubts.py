@@ -85,7 +85,7 @@ class Doubts:
 
     def _is_handless(self, deed: Deed) -> bool:
         """Tell whether people were about, nobody within reach, and one camera alone believes in a change."""
-        clear = self._units(deed) >= self._settings.handless_units
+        clear = self._unit_sum(deed) >= self._settings.handless_units
         return len(deed.cameras) == 1 and not clear and self._nearest(deed) > 0.0 and not self.is_explained(deed)
 
     def all_told(self, deed: Deed) -> bool:
@@ -95,9 +95,12 @@ class Doubts:
         return all(self._saw_it_unchanged(camera, deed) for camera in sorted(watching - deed.cameras))
 
     def _is_denied(self, deed: Deed) -> bool:
-        """Tell whether the cameras that saw the slot unchanged since show it larger than those that saw a change."""
+        """Tell whether the cameras that saw the slot unchanged since show it larger than those that saw a change.
+
+        A camera that saw a part of a unit change believes in it in part.
+        """
         slot = deed.slot_index
-        for_it = sum(self._front_px2[camera][slot] for camera in sorted(deed.cameras))
+        for_it = sum(self._front_px2[camera][slot] * min(units, 1.0) for camera, units in self._units(deed).items())
         against = sum(
             areas[slot]
             for camera, areas in self._front_px2.items()
@@ -109,13 +112,20 @@ class Doubts:
         watch, former = self._watches.get((camera_id, deed.slot_index)), self._last_told.get(deed.slot_index)
         if former is not None and camera_id not in former.cameras:
             return False  # it missed what happened before, so what looks the same to it is not the same
-        return watch is not None and watch.saw_unchanged_since(deed.latest_end_ns)
+        return watch is not None and watch.saw_unchanged_since(deed.latest_begin_ns, deed.latest_end_ns)
 
     def _strength(self, deed: Deed) -> float:
         """Return how many units' fronts changed, over the cameras, times how near a hand came."""
-        return round(self._units(deed) * (LEAST_NEARNESS + self._nearest(deed)), 6)
+        return round(self._unit_sum(deed) * (LEAST_NEARNESS + self._nearest(deed)), 6)
 
-    def _units(self, deed: Deed) -> float:
+    def _unit_sum(self, deed: Deed) -> float:
         """Return how many units' fronts changed, added up over the cameras, at most 1.5 in each."""
+        return sum(min(units, 1.5) for units in self._units(deed).values())
+
+    def _units(self, deed: Deed) -> dict[str, float]:
+        """Return how many units' fronts each camera saw change."""
         share = max(self._unit_share[deed.slot_index], 1e-3)
-        return sum(min(change.share / share, 1.5) for change in deed.changes)
+        return {
+            camera: sum(change.share for change in deed.changes if change.camera_id == camera) / share
+            for camera in sorted(deed.cameras)
+        }

@@ -123,6 +123,15 @@ class ChangeSettings(Strict):
     smallest_share: float = Field(
         default=0.03, gt=0, le=1, description="share of the whole patch below which a change is noise"
     )
+    clear_ratio: float = Field(
+        default=2.5,
+        ge=1,
+        le=100,
+        description="a change that somebody hides in part is told from this many times the smallest change: half a unit",
+    )
+    clear_s: float = Field(
+        default=0.9, ge=0, le=60, description="and once it has lasted this long: twice the usual (s)"
+    )
     denial_share: float = Field(
         default=0.5, gt=0, le=1, description="share of the smallest change that may look new where a camera denies one"
     )

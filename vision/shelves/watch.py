@@ -57,14 +57,14 @@ class SlotWatch:
         self._old_ns: I64 = np.zeros(0, np.int64)
         self._old_frame: EvidenceFrame | None = None
         self._needed = settings.sightings
+        self._novel_ns = -1
         self._settle_ns = round(settings.settle_s * 1e9)
 
-    def saw_unchanged_since(self, at_ns: int) -> bool:
-        """Tell whether the slot was seen at ``at_ns`` or later and looked as before, but for less than a change."""
-        return (
-            self._look is not None
-            and float((self._old_ns < at_ns).mean()) < self._settings.denial_share * self._smallest
-        )
+    def saw_unchanged_since(self, begin_ns: int, end_ns: int) -> bool:
+        """Tell whether the slot was seen at ``end_ns`` or later, and looked as before from ``begin_ns`` on."""
+        if self._look is None or self._novel_ns >= begin_ns:
+            return False
+        return float((self._old_ns < end_ns).mean()) < self._settings.denial_share * self._smallest
 
     def see(self, patch: U8, hidden: Mask, frame: EvidenceFrame) -> list[ViewChange]:
         """Take the next patch (P, Q, 3), of which a grid of cells ``hidden`` (G, G) says nothing; return what it proves.
@@ -86,6 +86,8 @@ class SlotWatch:
     def _follow(self, now: F32, covered: Mask, frame: EvidenceFrame) -> list[ViewChange]:
         assert self._look is not None
         novel = (distance(now, self._look) > self._settings.tolerance_levels) & ~covered
+        if float(novel.mean()) >= self._settings.denial_share * self._smallest:
+            self._novel_ns = frame.captured_at_ns
         self._remember_old(now, ~novel & ~covered, frame)
         which = self._count(now, novel, frame.captured_at_ns)
         return self._settled(novel, covered, which, frame)
@@ -143,10 +145,16 @@ class SlotWatch:
         for blob in blobs(novel, smallest):
             old = frame.captured_at_ns - int(np.median(first_ns[blob])) > self._settings.give_up_s * 1e9
             closed = (settled & blob).sum() >= self._settings.closed_share * (blob & novel).sum()
-            # A change that goes on behind somebody is told when they have stepped aside, and then as one.
-            if old or (closed and not (blob & beside_covered).any()):
+            # A change that goes on behind somebody waits until they have stepped aside, unless most of a unit shows.
+            whole = not (blob & beside_covered).any() or self._is_clear(blob, first_ns, frame.captured_at_ns)
+            if old or (closed and whole):
                 found += self._split(blob & settled, first_ns, smallest)
         return [self._commit(part, time, which, frame) for time, part in found]
+
+    def _is_clear(self, blob: Mask, first_ns: I64, now_ns: int) -> bool:
+        """Tell whether a blob that somebody hides in part is large enough, and has lasted, to be told as it is."""
+        large = float(blob.mean()) >= self._settings.clear_ratio * self._smallest
+        return large and now_ns - int(np.median(first_ns[blob])) >= round(self._settings.clear_s * 1e9)
 
     def _split(self, settled: Mask, first_ns: I64, smallest: float) -> list[tuple[int, Mask]]:
         """Take a settled blob apart into what was first seen at different times."""
