@@ -52,7 +52,7 @@ class PeopleCover:
             return np.zeros(self._size[::-1], np.uint8)
         small = _lab(np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), np.uint8))
         boxes = np.zeros(self._size[::-1], np.uint8)
-        for x0, y0, x1, y1 in self._wide_boxes(detections):
+        for x0, y0, x1, y1 in self._wide_boxes(detections, self._settings.search_margin):
             boxes[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)] = 1
         body = np.zeros(boxes.shape, np.uint8)
         if boxes.any():
@@ -63,10 +63,10 @@ class PeopleCover:
             self._learned_ns = detections.captured_at_ns
         return body
 
-    def _wide_boxes(self, detections: Detections) -> list[tuple[int, int, int, int]]:
+    def _wide_boxes(self, detections: Detections, margin: float) -> list[tuple[int, int, int, int]]:
         """Return the boxes of those who count as people, widened, in mask pixels."""
         sure = np.flatnonzero(detections.scores >= self._settings.minimum_score).tolist()
-        return [wide_box(detections, i, self._settings) for i in sure]
+        return [wide_box(detections, i, margin) for i in sure]
 
     def _bodies(self, before: Mask, detections: Detections) -> U8:
         """Return the mask of people: limbs and hands, and the large parts of ``before`` with all that touches these."""
@@ -75,7 +75,7 @@ class PeopleCover:
         count, labels = cv2.connectedComponents(np.asarray(clean, np.uint8) | drawn, connectivity=8)
         large = np.zeros(count, np.bool_)
         large[np.unique(labels[drawn > 0])] = True
-        for x0, y0, x1, y1 in self._wide_boxes(detections):
+        for x0, y0, x1, y1 in self._wide_boxes(detections, self._settings.box_margin):
             inside = labels[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
             smallest = max(self._settings.body_share * (x1 - x0) * (y1 - y0), self._smallest)
             large |= np.bincount(inside.ravel(), minlength=count) >= smallest
@@ -97,10 +97,10 @@ class PeopleCover:
             self._known |= settled
 
 
-def wide_box(detections: Detections, i: int, settings: CoverSettings) -> tuple[int, int, int, int]:
-    """Return the i-th detection's box, widened, as left, top, right and bottom (both excluded) in mask pixels."""
+def wide_box(detections: Detections, i: int, margin: float) -> tuple[int, int, int, int]:
+    """Return the i-th detection's box, widened by the share ``margin`` on each side, as left, top, right and bottom (both excluded) in mask pixels."""
     x0, y0, x1, y1 = (float(v) / SCALE for v in detections.boxes_xyxy_px[i])
-    beside, below = settings.box_margin * (x1 - x0), settings.box_margin * (y1 - y0)
+    beside, below = margin * (x1 - x0), margin * (y1 - y0)
     return round(x0 - beside), round(y0 - below), round(x1 + beside) + 1, round(y1 + below) + 1
 
 

@@ -110,9 +110,15 @@ class Doubts:
 
     def _saw_it_unchanged(self, camera_id: str, deed: Deed) -> bool:
         watch, former = self._watches.get((camera_id, deed.slot_index)), self._last_told.get(deed.slot_index)
-        if former is not None and camera_id not in former.cameras:
-            return False  # it missed what happened before, so what looks the same to it is not the same
-        return watch is not None and watch.saw_unchanged_since(deed.latest_begin_ns, deed.latest_end_ns)
+        if watch is None:
+            return False
+        begin_ns = deed.latest_begin_ns
+        if former is not None:
+            seen_ns = [change.seen_ns for change in former.changes if change.camera_id == camera_id]
+            if not seen_ns:
+                return False  # it missed what happened before, so what looks the same to it is not the same
+            begin_ns = max(begin_ns, max(seen_ns) + 1)  # what it saw until then was the former change
+        return watch.saw_unchanged_since(begin_ns, deed.latest_end_ns)
 
     def _strength(self, deed: Deed) -> float:
         """Return how many units' fronts changed, over the cameras, times how near a hand came."""

@@ -77,7 +77,7 @@ class ShelfObserver:
         rows, columns = self._cells
         shares = np.zeros((len(detections), len(people)), np.float32)
         for i in range(len(detections)):
-            x0, y0, x1, y1 = wide_box(detections, i, self._settings.cover)
+            x0, y0, x1, y1 = wide_box(detections, i, self._settings.cover.search_margin)
             inside = (columns >= x0) & (columns < x1) & (rows >= y0) & (rows < y1)
             shares[i] = (people & inside).mean(axis=(1, 2))
         return shares

@@ -25,7 +25,16 @@ class CoverSettings(Strict):
     joint_confidence: float = Field(default=0.3, ge=0, le=1, description="keypoints below this are not drawn")
     minimum_score: float = Field(default=0.25, ge=0, le=1, description="boxes below this hide nothing")
     box_margin: float = Field(
-        default=0.08, ge=0, le=1, description="how much wider and higher than its box a person may be, each side"
+        default=0.08,
+        ge=0,
+        le=1,
+        description="how much wider and higher than its box a person may be, each side, to be counted in it",
+    )
+    search_margin: float = Field(
+        default=0.3,
+        ge=0,
+        le=2,
+        description="how far outside of its box what hangs together with a person is still theirs: heads and arms are cut off",
     )
     foreground_levels: float = Field(
         default=9.0,
