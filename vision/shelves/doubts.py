@@ -45,7 +45,7 @@ class Doubts:
 
     def is_doubtful(self, deed: Deed, others: Sequence[Deed]) -> bool:
         """Tell whether ``deed`` is not to be believed; ``others`` are all deeds of the last time."""
-        return self._is_spill(deed, others) or self._is_handless(deed) or self._is_denied(deed)
+        return self._is_spill(deed, others) or self._is_handless(deed) or self._is_denied(deed, others)
 
     def weights(self, deed: Deed) -> dict[int, tuple[float, int, int]]:
         """Return for each person a weight for having done it, by hand and by what they hid, and when that can have been.
@@ -94,17 +94,29 @@ class Doubts:
         watching = {camera for camera, areas in self._front_px2.items() if slot in areas}
         return all(self._saw_it_unchanged(camera, deed) for camera in sorted(watching - deed.cameras))
 
-    def _is_denied(self, deed: Deed) -> bool:
-        """Tell whether the cameras that saw the slot unchanged since show it larger than those that saw a change.
+    def _is_denied(self, deed: Deed, others: Sequence[Deed]) -> bool:
+        """Tell whether the cameras that saw the slot unchanged after it show it larger than those that saw a change.
 
-        A camera that saw a part of a unit change believes in it in part.
+        A camera that saw a part of a unit change believes in it by the square of that part: a hand before the slot
+        changes a little, too.
         """
         slot = deed.slot_index
-        for_it = sum(self._front_px2[camera][slot] * min(units, 1.0) for camera, units in self._units(deed).items())
+        later = {
+            change.camera_id
+            for other in others
+            if other is not deed and other.slot_index == slot
+            for change in other.changes
+            if change.before_ns >= deed.latest_end_ns  # it saw the old look until a later change began
+        }
+        for_it = sum(
+            self._front_px2[camera][slot] * min(units, 1.0) ** 2 for camera, units in self._units(deed).items()
+        )
         against = sum(
             areas[slot]
             for camera, areas in self._front_px2.items()
-            if camera not in deed.cameras and slot in areas and self._saw_it_unchanged(camera, deed)
+            if camera not in deed.cameras
+            and slot in areas
+            and (camera in later or self._saw_it_unchanged(camera, deed))
         )
         return against > self._settings.denial_ratio * for_it
 
