@@ -45,13 +45,18 @@ CHILD = """
 import json, resource, sys
 from pathlib import Path
 from tillfree.replay import ReplayOptions, replay
+def peak_rss_kib():  # Linux hands ru_maxrss on from the parent; the kernel's own high-water mark begins anew
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
 place, out, weights, extras = sys.argv[1:5]
 options = ReplayOptions(weights=Path(weights), video=extras == "1", report=extras == "1", paths=False)
 result = replay(Path(place), out=Path(out), options=options)
 print(json.dumps({
     "frames": result.frame_count,
     "visits": len(result.fold.visits),
-    "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    "peak_rss_mib": peak_rss_kib() / 1024,
 }))
 """
 

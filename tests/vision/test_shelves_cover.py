@@ -92,3 +92,10 @@ def test_without_a_background_a_box_hides_all_that_is_in_it() -> None:
     mask = boxed_people(boxes(BOX), (SIZE[0] // SCALE, SIZE[1] // SCALE), CoverSettings())
     assert share(mask, PRODUCT) == 1.0
     assert mask[:, : int(BOX[0]) // SCALE - 1].max() == 0
+
+
+def test_a_head_that_its_box_cuts_off_is_the_persons_too() -> None:
+    cut = (BOX[0], 45.0, BOX[2], BOX[3])
+    mask = learned().mask(frame(9, body=True), boxes(cut, at_s=9))
+    assert share(mask, (slice(24, 44), BODY[1])) == 1.0
+    assert share(mask, PRODUCT) == 0.0

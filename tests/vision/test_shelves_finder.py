@@ -190,3 +190,43 @@ def test_a_camera_that_sees_the_slot_unchanged_denies_a_change(geometry, second_
         views.append(slot_view("d", index, right, kept, during or (after and second_sees == "nothing")))
         found += finder.update(people(index, (220.0, 130.0) if during else None), views)
     assert len(found) == told
+
+
+def part_view(camera: str, index: int, slot: int, shown: float) -> SlotViews:
+    """A patch of one slot, with a can of which the share ``shown`` is there, from the top."""
+    patch = np.full((1, 32, 32, 3), (150, 160, 170), np.uint8)
+    patch[0, 8 : 8 + round(20 * shown), 10:22] = COLOURS["blue"]
+    none = np.zeros((1, 12, 12), np.bool_)
+    at_ns = index * 10**9 // FPS
+    return SlotViews(
+        camera, index, at_ns, np.array([slot]), np.ones(1, np.float32), none, patch, np.zeros((0, 2), np.float32)
+    )
+
+
+def two_cameras(geometry: StoreGeometry) -> StoreGeometry:
+    second = geometry.store.cameras[0].model_copy(update={"id": "d", "position_m": (0.3, -1.1, 1.15)})
+    return StoreGeometry(geometry.store.model_copy(update={"cameras": (*geometry.store.cameras, second)}))
+
+
+def test_a_part_of_a_unit_is_not_believed_against_a_camera_that_sees_the_slot_smaller(geometry) -> None:
+    both = two_cameras(geometry)
+    finder, right = InteractionFinder(both, ShelvesSettings()), both.slot_index("g/s/right")
+    found: list[Interaction] = []
+    for index in range(90):
+        views = [part_view("c", index, right, 1.0 if index < 20 else 0.6), part_view("d", index, right, 1.0)]
+        found += finder.update(people(index, (220.0, 130.0) if index < 30 else None), views)
+    assert found == []
+
+
+def test_a_camera_that_saw_the_slot_change_and_change_back_denies_nothing(geometry) -> None:
+    """The other camera's patches come late, when the can is back: what it saw between was no unchanged slot."""
+    both = two_cameras(geometry)
+    finder, right = InteractionFinder(both, ShelvesSettings()), both.slot_index("g/s/right")
+    found: list[Interaction] = []
+    for index in range(120):
+        away = 20 <= index < 36
+        views = [part_view("c", index, right, 0.0 if away else 1.0)]
+        if index % 12 == 0 or not away:
+            views.append(part_view("d", index, right, 0.0 if away else 1.0))
+        found += finder.update(people(index, (220.0, 130.0) if away else None), views)
+    assert [each.change for each in found] == [-1, 1]
