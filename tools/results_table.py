@@ -27,7 +27,7 @@ COLUMNS = {
 
 def table(document: dict[str, dict[str, object]]) -> str:
     """Return one row a recording and one for the total."""
-    rows: dict[str, object] = {**document["recordings"], "**total**": document["total"]}
+    rows: dict[str, object] = {**document.get("recordings", {}), "**total**": document["total"]}
     lines = [f"| recording | {' | '.join(COLUMNS.values())} |", f"|---|{'---|' * len(COLUMNS)}"]
     for name, scores in rows.items():
         assert isinstance(scores, dict)
