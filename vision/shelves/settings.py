@@ -270,17 +270,17 @@ class DecisionSettings(Strict):
         default=2.5, ge=0, le=10, description="what is added where nothing was ever taken: a full slot has no room"
     )
     bring_logit: float = Field(
-        default=12.0,
+        default=20.0,
         ge=0,
         le=100,
         description="log odds for each unit by which the place looks more like something the person holds than before, and "
         "than like the slot itself",
     )
     bring_gain: float = Field(
-        default=0.15,
+        default=0.09,
         ge=0,
         le=1,
-        description="how much of that at which take and put are even: light and angle alone make 0.1",
+        description="how much of that at which take and put are even: takes reached 0.15, puts began at 0.23",
     )
     holder_probability: float = Field(
         default=0.1, ge=0, le=1, description="persons less likely than this are not asked what they hold"
