@@ -115,10 +115,11 @@ class OpenVinoYolo:
         return _Slot(request, picture)
 
     def _read(self, frame: Frame, letterbox: Letterbox, raw: F32) -> Detections:
-        overlap = self._settings.overlap if self._metadata.extra_rows else self._settings.boxes_overlap
+        has_hands = self._metadata.class_index(HAND) is not None
+        overlap = self._settings.boxes_overlap if has_hands else self._settings.overlap
         people = self._boxes(raw, PERSON, self._settings.score, overlap)
         hands = None
-        if self._metadata.class_index(HAND) is not None:
+        if has_hands:
             found = self._boxes(raw, HAND, self._settings.hands.box_score, self._settings.hands.box_overlap)
             hands = drop_weak(found.xyxy_px, found.scores, self._settings.hands.box_score)
         keypoints = people.extra.reshape(-1, 17, 3) if self._metadata.extra_rows else None

@@ -101,7 +101,7 @@ class DetectorSettings(Strict):
         default=0.45,
         gt=0,
         le=1,
-        description="the same for models without a skeleton: they give large people a box for the upper and one for the "
+        description="the same for models of people and hands: the bundled ones give large people a box for the upper and one for the "
         "lower body, which overlap by half",
     )
     max_people: int = Field(default=40, ge=1, le=300, description="most people in one picture; keeps the work bounded")

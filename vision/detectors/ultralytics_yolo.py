@@ -92,7 +92,7 @@ class UltralyticsYolo:
         if result.keypoints is not None and self._metadata.task == "pose":
             keypoints = result.keypoints.data.cpu().numpy().astype(np.float32).reshape(-1, 17, 3)[found_order]
         people = self._of_class(found, PERSON, self._settings.score)
-        if keypoints is None:
+        if self._metadata.class_index(HAND) is not None:
             people = people[suppress(found[people, :4], self._settings.boxes_overlap)]
         people = people[: self._limits.kept]
         skeletons = None if keypoints is None else keypoints[people]
