@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +65,7 @@ def visible_slots(geometry: StoreGeometry, camera_id: str, settings: ObserverSet
     return [i for i, slot in enumerate(geometry.slots) if _is_seen(geometry, camera_id, slot, settings)]
 
 
-def front_areas_px2(geometry: StoreGeometry, camera_id: str, slots: list[int]) -> dict[int, float]:
+def front_areas_px2(geometry: StoreGeometry, camera_id: str, slots: Sequence[int]) -> dict[int, float]:
     """Return how many pixels the fronts of ``slots`` have in the camera's picture."""
     camera = geometry.cameras[camera_id]
     return {slot: round(_area(_project(camera, geometry.slots[slot].front_corners_m)), 3) for slot in slots}

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from vision.shelves.looks import Mask, distance, to_lab
 from vision.shelves.settings import CoverSettings
 from vision.types import F32, U8, Detections
 
@@ -23,8 +23,6 @@ LIMBS = (
     (5, 12), (6, 11), (0, 5), (0, 6),
 )  # fmt: skip
 """Pairs of COCO keypoints joined by a limb, the trunk crossed."""
-
-Mask = NDArray[np.bool_]
 
 
 class PeopleCover:
@@ -50,13 +48,13 @@ class PeopleCover:
         due = detections.captured_at_ns - self._learned_ns >= round(self._settings.learn_s * 1e9)
         if not len(detections) and not due:
             return np.zeros(self._size[::-1], np.uint8)
-        small = _lab(np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), np.uint8))
+        small = to_lab(np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), np.uint8), 0.0)
         boxes = np.zeros(self._size[::-1], np.uint8)
         for x0, y0, x1, y1 in self._wide_boxes(detections, self._settings.search_margin):
             boxes[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)] = 1
         body = np.zeros(boxes.shape, np.uint8)
         if boxes.any():
-            before = (_apart(small, self._background) > self._settings.foreground_levels) | ~self._known
+            before = (distance(small, self._background) > self._settings.foreground_levels) | ~self._known
             body = self._bodies(before & (boxes > 0), detections)
         if due:
             self._learn(small, (boxes == 0) & (body == 0))
@@ -85,11 +83,11 @@ class PeopleCover:
     def _learn(self, small: F32, free: Mask) -> None:
         """Follow the background where nobody is: slowly where it is the same, at once where another look has lasted."""
         settings = self._settings
-        same = free & self._known & (_apart(small, self._background) <= settings.foreground_levels)
+        same = free & self._known & (distance(small, self._background) <= settings.foreground_levels)
         cv2.accumulateWeighted(small, self._background, settings.follow, mask=same.astype(np.uint8))
         other = free & ~same
         if other.any():
-            again = other & (self._agreed > 0) & (_apart(small, self._candidate) <= settings.foreground_levels)
+            again = other & (self._agreed > 0) & (distance(small, self._candidate) <= settings.foreground_levels)
             np.copyto(self._candidate, small, where=(other & ~again)[..., None])
             self._agreed = np.where(again, np.minimum(self._agreed, 254) + 1, other).astype(np.uint8)
             settled = other & (~self._known | (self._agreed >= settings.background_sightings))
@@ -98,22 +96,13 @@ class PeopleCover:
 
 
 def wide_box(detections: Detections, i: int, margin: float) -> tuple[int, int, int, int]:
-    """Return the i-th detection's box, widened by the share ``margin`` on each side, as left, top, right and bottom (both excluded) in mask pixels."""
+    """Return the i-th detection's box, widened by the share ``margin`` on each side, in mask pixels.
+
+    That is left, top, right and bottom, the last two excluded.
+    """
     x0, y0, x1, y1 = (float(v) / SCALE for v in detections.boxes_xyxy_px[i])
     beside, below = margin * (x1 - x0), margin * (y1 - y0)
     return round(x0 - beside), round(y0 - below), round(x1 + beside) + 1, round(y1 + below) + 1
-
-
-def _lab(image: U8) -> F32:
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2LAB), np.float32)
-
-
-def _apart(a: F32, b: F32) -> F32:
-    """Return the colour distance of two Lab pictures; lightness counts half, as shadows change it most."""
-    gap = a - b
-    gap *= gap
-    apart: F32 = np.sqrt(0.5 * gap[..., 0] + gap[..., 1] + gap[..., 2])
-    return apart
 
 
 def drawn_people(detections: Detections, size: tuple[int, int], settings: CoverSettings) -> U8:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import cv2
 import numpy as np
 
 from store_layout.geometry import SlotPlace
+from vision.shelves.looks import touch
 from vision.shelves.watch import ViewChange
 
 
@@ -64,9 +64,14 @@ class Deed:
         return max(change.seen_ns for change in self.changes)
 
     def takes(self, change: ViewChange, slack_ns: int) -> bool:
-        """Tell whether ``change`` is of this deed: the same slot in the same time, or the rest of what a camera saw."""
+        """Tell whether ``change`` is of this deed: the same slot in the same time, or the rest of what a camera saw.
+
+        Parts of one picture that lie side by side are one thing, of which somebody hid a part longer.
+        """
         twice = [other for other in self.changes if other.camera_id == change.camera_id]
-        at_once = all(abs(other.after_ns - change.after_ns) < slack_ns or _touch(other, change) for other in twice)
+        at_once = all(
+            abs(other.after_ns - change.after_ns) < slack_ns or touch(other.region, change.region) for other in twice
+        )
         overlap = self.latest_begin_ns < change.after_ns and change.before_ns < self.ended_ns
         return self.slot_index == change.slot_index and overlap and at_once
 
@@ -75,12 +80,6 @@ class Deed:
         if self.state == "dropped" and change.camera_id not in self.cameras:
             self.state = "waiting"
         self.changes.append(change)
-
-
-def _touch(one: ViewChange, other: ViewChange) -> bool:
-    """Tell whether two changed parts of one picture lie side by side: one thing, of which somebody hid a part longer."""
-    wider = cv2.dilate(one.region.astype(np.uint8), np.ones((5, 5), np.uint8))
-    return bool((wider[other.region] > 0).any())
 
 
 def are_neighbours(a: SlotPlace, b: SlotPlace) -> bool:

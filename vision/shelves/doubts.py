@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from store_layout.geometry import StoreGeometry
-from vision.shelves.atlas import front_areas_px2, visible_slots
+from vision.shelves.atlas import front_areas_px2
 from vision.shelves.covers import Covers
 from vision.shelves.deeds import Deed, are_neighbours
 from vision.shelves.reaches import Reaches
@@ -27,16 +27,14 @@ class Doubts:
         reaches: Reaches,
         covers: Covers,
         watches: Mapping[tuple[str, int], SlotWatch],
+        watched: Mapping[str, Sequence[int]],
     ) -> None:
-        """``watches`` are by camera and slot, and are followed as they grow."""
+        """``watches`` are by camera and slot, and are followed as they grow; ``watched`` are the slots that each camera watches."""
         self._geometry, self._settings = geometry, settings.decision
         self._reaches, self._covers, self._watches = reaches, covers, watches
         self._shelf_of = {shelf.shelf_id: index for index, shelf in enumerate(geometry.shelves)}
         self._unit_share = [unit_share(geometry, index) for index in range(len(geometry.slots))]
-        self._front_px2 = {
-            camera: front_areas_px2(geometry, camera, visible_slots(geometry, camera, settings.observer))
-            for camera in geometry.cameras
-        }
+        self._front_px2 = {camera: front_areas_px2(geometry, camera, slots) for camera, slots in watched.items()}
         self._last_told: dict[int, Deed] = {}
 
     def told(self, deed: Deed) -> None:

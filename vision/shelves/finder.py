@@ -16,9 +16,9 @@ from vision.shelves.reaches import Reach, Reaches
 from vision.shelves.references import References
 from vision.shelves.settings import ShelvesSettings
 from vision.shelves.slow import SlowShelves
-from vision.shelves.slow_judge import Verdict
 from vision.shelves.slow_watch import RegionChange
 from vision.shelves.units import unit_share
+from vision.shelves.verdicts import Verdict
 from vision.shelves.watch import SlotWatch, ViewChange
 from vision.types import I64, EvidenceFrame, Interaction, People, PersonCandidate, SkuCandidate, SlotViews
 
@@ -38,7 +38,7 @@ class InteractionFinder:
         self._deeds: list[Deed] = []
         self._reaches = Reaches(geometry, settings.reach)
         self._covers = Covers(self._seen, len(geometry.slots))
-        self._doubts = Doubts(geometry, settings, self._reaches, self._covers, self._watches)
+        self._doubts = Doubts(geometry, settings, self._reaches, self._covers, self._watches, self._seen)
         self._judge = Judge(geometry, settings, References() if references is None else references)
         self._slow = SlowShelves(geometry, settings.slow, References() if references is None else references)
         self._count = 0

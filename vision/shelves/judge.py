@@ -10,23 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from store_layout.geometry import StoreGeometry
-from vision.shelves.looks import distance, histogram, likeness, rim_contrast
+from vision.shelves.looks import distance, histogram, likeness, outline_lost
 from vision.shelves.references import References
 from vision.shelves.settings import ShelvesSettings
+from vision.shelves.verdicts import Verdict, candidates, probability_of
 from vision.shelves.watch import ViewChange
 from vision.types import F64, PersonCandidate, SkuCandidate
 
 _FORMER = 12
 """Decided changes remembered of each slot."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Verdict:
-    """``units`` is signed; ``skus`` are sorted, likeliest first."""
-
-    units: int
-    probability: float
-    skus: tuple[SkuCandidate, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,10 +67,9 @@ class Judge:
         logit = self._direction_logit(slot, views, scores, restored, persons)
         taken = logit >= 0
         chances = self._product_chances(slot, views, scores, taken, persons, restored)
-        candidates = self._candidates(chances)
-        probability = round(1 / (1 + math.exp(-abs(logit))), 6)
-        self._learn(slot, tuple(views), taken, units, candidates, persons)
-        return Verdict(-units if taken else units, probability, candidates)
+        skus = candidates(chances, self._settings.least_probability)
+        self._learn(slot, tuple(views), taken, units, skus, persons)
+        return Verdict(-units if taken else units, probability_of(abs(logit)), skus)
 
     def _scores(self, views: Sequence[ViewChange]) -> _Scores:
         taken, put = dict.fromkeys(self._references.histograms, 0.0), dict.fromkeys(self._references.histograms, 0.0)
@@ -201,22 +192,16 @@ class Judge:
                 found[held.sku] = found.get(held.sku, 0.0) + person.probability * 10.0 * math.exp(4 * (alike - 0.8))
         return sorted(found.items())
 
-    def _candidates(self, chances: dict[str, float]) -> tuple[SkuCandidate, ...]:
-        total = sum(chances.values())
-        found = [SkuCandidate(sku, math.floor(1e6 * chance / total) / 1e6) for sku, chance in chances.items()]
-        kept = [each for each in found if each.probability >= self._settings.least_probability]
-        return tuple(sorted(kept, key=lambda each: (-each.probability, each.sku)))
-
     def _learn(
         self,
         slot: int,
         views: tuple[ViewChange, ...],
         taken: bool,
         units: int,
-        candidates: tuple[SkuCandidate, ...],
+        skus: tuple[SkuCandidate, ...],
         persons: Sequence[PersonCandidate],
     ) -> None:
-        sku = candidates[0].sku if candidates else self._geometry.slots[slot].sku
+        sku = skus[0].sku
         self._decided.setdefault(slot, deque(maxlen=_FORMER)).append(_Decided(views, -units if taken else units, sku))
         if not persons:
             return
@@ -231,12 +216,8 @@ class Judge:
 
 
 def _outline_lost(views: Sequence[ViewChange]) -> float:
-    """Return the log ratio of the contrast around the changed region before and after, the mean of all views."""
-    ratios = [
-        math.log((rim_contrast(view.before, view.region) + 2.0) / (rim_contrast(view.after, view.region) + 2.0))
-        for view in views
-    ]
-    return round(sum(ratios) / len(ratios), 6)
+    """Return how much contrast the outline of the changed region lost, the mean of all views."""
+    return round(sum(outline_lost(view.before, view.after, view.region) for view in views) / len(views), 6)
 
 
 def _shown(look: F64, view: ViewChange) -> float:

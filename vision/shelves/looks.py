@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +126,17 @@ def rim_contrast(lab: F32, region: Mask) -> float:
         return 0.0
     apart = distance(_mean_near(lab, inside), _mean_near(lab, outside))
     return round(float(apart[rim].mean(dtype=np.float64)), 4)
+
+
+def outline_lost(before: F32, after: F32, region: Mask) -> float:
+    """Return the log ratio of the contrast across the rim of ``region`` before and after: positive where a thing left."""
+    return round(math.log((rim_contrast(before, region) + 2.0) / (rim_contrast(after, region) + 2.0)), 6)
+
+
+def touch(one: Mask, other: Mask) -> bool:
+    """Tell whether two regions (P, Q) overlap or lie within two pixels of each other."""
+    wider = np.asarray(cv2.dilate(one.astype(np.uint8), np.ones((5, 5), np.uint8)), np.uint8)
+    return bool((wider[other] > 0).any())
 
 
 def _mean_near(lab: F32, where: U8) -> F32:

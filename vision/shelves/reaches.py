@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from math import inf
 
 import numpy as np
 
@@ -182,19 +183,26 @@ def _near(shelf: ShelfPlace, place: list[float], margin_m: float) -> bool:
 def _closeness(
     slot: SlotPlace, shelf: ShelfPlace, point: tuple[int, float, float, float, float], s: ReachSettings
 ) -> float:
-    _, along, inwards, up, confidence = point
-    beside = max(slot.from_m - along, along - slot.to_m, 0.0)
-    above = max(-up, up - shelf.clearance_m, 0.0)
-    before = max(-inwards, 0.0)
-    away = beside**2 + above**2 + before**2
-    return confidence * float(np.exp(-0.5 * away / s.spread_m**2))
+    """Return how surely a hand was at the slot. How deep it seems to be says nothing against that."""
+    return _nearness(shelf, (slot.from_m, slot.to_m, inf), point, s)
 
 
 def _in_shelf(shelf: ShelfPlace, point: tuple[int, float, float, float, float], s: ReachSettings) -> float:
-    """Return how surely a hand was in the shelf: its confidence, less the farther outside it was seen."""
+    """Return how surely a hand was in the shelf."""
+    return _nearness(shelf, (0.0, shelf.width_m, shelf.depth_m), point, s)
+
+
+def _nearness(
+    shelf: ShelfPlace,
+    space: tuple[float, float, float],
+    point: tuple[int, float, float, float, float],
+    s: ReachSettings,
+) -> float:
+    """Return a hand's confidence, less the farther it was from ``space``: from and to along the shelf, and its depth."""
     _, along, inwards, up, confidence = point
-    beside = max(-along, along - shelf.width_m, 0.0)
+    from_m, to_m, depth_m = space
+    beside = max(from_m - along, along - to_m, 0.0)
     above = max(-up, up - shelf.clearance_m, 0.0)
-    before = max(-inwards, inwards - shelf.depth_m, 0.0)
+    before = max(-inwards, inwards - depth_m, 0.0)
     away = beside**2 + above**2 + before**2
     return confidence * float(np.exp(-0.5 * away / s.spread_m**2))

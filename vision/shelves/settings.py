@@ -147,7 +147,6 @@ class ChangeSettings(Strict):
     follow: float = Field(
         default=0.15, ge=0, le=1, description="how fast the remembered look follows slow light where nothing changed"
     )
-    memories: int = Field(default=12, ge=1, le=64, description="former looks kept of each slot and camera")
 
 
 class ReachSettings(Strict):

@@ -10,8 +10,9 @@ import numpy as np
 from store_layout.geometry import StoreGeometry
 from vision.shelves.references import References
 from vision.shelves.settings import SlowSettings
-from vision.shelves.slow_judge import SlowJudge, Verdict
+from vision.shelves.slow_judge import SlowJudge
 from vision.shelves.slow_watch import RegionChange, SlowWatch
+from vision.shelves.verdicts import Verdict
 from vision.types import EvidenceFrame, SlotViews
 
 

@@ -6,25 +6,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
-from vision.shelves.looks import Mask
+from vision.shelves.looks import touch
 from vision.shelves.references import References
 from vision.shelves.settings import SlowSettings
 from vision.shelves.slow_background import SlowBackground
 from vision.shelves.slow_things import SlowThings, Thing
 from vision.shelves.slow_watch import RegionChange
+from vision.shelves.verdicts import Verdict, candidates, probability_of
 from vision.types import SkuCandidate
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Verdict:
-    """``units`` is signed; ``skus`` are sorted, likeliest first."""
-
-    units: int
-    probability: float
-    skus: tuple[SkuCandidate, ...]
+LEAST_PROBABILITY = 0.01
+"""Products less likely than this are not named, but for the first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +56,7 @@ class SlowJudge:
         left = list(things)
         for taken in [each for each in things if each.taken]:
             for put in [each for each in left if not each.taken]:
-                if _touch(taken.region, put.region) and self._is_move(taken, put):
+                if touch(taken.region, put.region) and self._is_move(taken, put):
                     left = [each for each in left if each is not taken and each is not put]
                     break
         return left
@@ -95,22 +89,11 @@ class SlowJudge:
             units = sum(each.units for each in same)
             if units:
                 region = np.logical_or.reduce([each.thing.region for each in same])
-                probability = round(1 / (1 + math.exp(-same[0].logit)), 6)
-                told.append(
-                    (replace(change, region=region), Verdict(units, probability, _candidates(same[0].thing.evidence)))
-                )
+                verdict = Verdict(units, probability_of(same[0].logit), _products(same[0].thing))
+                told.append((replace(change, region=region), verdict))
         return told
 
 
-def _touch(a: Mask, b: Mask) -> bool:
-    wide = np.asarray(cv2.dilate(a.astype(np.uint8), np.ones((5, 5), np.uint8)), np.uint8)
-    return bool((wide[b] > 0).any())
-
-
-def _candidates(evidence: Mapping[str, float]) -> tuple[SkuCandidate, ...]:
-    top = max(evidence.values())
-    chances = {sku: math.exp(logit - top) for sku, logit in evidence.items()}
-    total = sum(chances[sku] for sku in sorted(chances))
-    found = [SkuCandidate(sku, math.floor(1e6 * chance / total) / 1e6) for sku, chance in chances.items()]
-    ordered = sorted(found, key=lambda each: (-each.probability, each.sku))
-    return tuple(each for k, each in enumerate(ordered) if k == 0 or each.probability >= 0.01)
+def _products(thing: Thing) -> tuple[SkuCandidate, ...]:
+    top = max(thing.evidence.values())
+    return candidates({sku: math.exp(logit - top) for sku, logit in thing.evidence.items()}, LEAST_PROBABILITY)

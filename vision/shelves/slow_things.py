@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vision.shelves.looks import BINS, COLOUR_SPAN, Mask, blobs, histogram, likeness, rim_contrast
+from vision.shelves.looks import BINS, COLOUR_SPAN, Mask, blobs, histogram, likeness, outline_lost
 from vision.shelves.references import References
 from vision.shelves.settings import SlowSettings
 from vision.shelves.slow_watch import RegionChange
@@ -67,7 +67,7 @@ class SlowThings:
         won = {sku: 2 * new[sku] - old[sku] for sku in old}
         lead = max(lost.values(), default=0.0) - max(won.values(), default=0.0)
         logit = settings.take_logit + settings.lead_logit * lead + settings.background_logit * lean
-        logit = round(logit + settings.outline_logit * outline_lost(change, region), 6)
+        logit = round(logit + settings.outline_logit * outline_lost(change.before, change.after, region), 6)
         leaves = logit >= 0 if taken is None else taken
         spoken = lost if leaves else won
         evidence = {
@@ -152,12 +152,6 @@ class SlowThings:
         """Return one region for each product among ``things``."""
         names = sorted({each.sku for each in things})
         return [np.logical_or.reduce([each.region for each in things if each.sku == name]) for name in names]
-
-
-def outline_lost(change: RegionChange, region: Mask) -> float:
-    """Return the log ratio of the contrast across the region's rim before and after: positive where a thing left."""
-    before, after = rim_contrast(change.before, region), rim_contrast(change.after, region)
-    return round(math.log((before + 2.0) / (after + 2.0)), 6)
 
 
 def _shared_out(region: Mask, parts: Sequence[Mask]) -> list[Mask]:
