@@ -7,7 +7,7 @@ import sys
 
 
 def test_importing_the_replay_brings_nothing_heavy() -> None:
-    heavy = {"scipy", "sqlalchemy", "jinja2", "openvino", "torch"}
+    heavy = {"sqlalchemy", "jinja2", "openvino", "torch"}
     program = f"import sys, tillfree.replay; print(sorted({heavy!r} & set(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

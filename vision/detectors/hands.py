@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
-from vision.assignment import least_cost
 from vision.detectors.settings import HandSettings
 from vision.types import F32, F64, I64
 
@@ -84,7 +84,7 @@ def _give_out(costs: F64) -> list[list[int]]:
     table = np.full((hands, 2 * people + hands), nobody * 10)
     table[:, : 2 * people] = np.where(np.isfinite(costs), costs, nobody * 10).T.repeat(2, axis=1)
     table[np.arange(hands), 2 * people + np.arange(hands)] = nobody
-    rows, columns = least_cost(table)
+    rows, columns = linear_sum_assignment(table)
     given: list[list[int]] = [[] for _ in range(people)]
     for hand, column in zip(rows.tolist(), columns.tolist(), strict=True):
         if column < 2 * people:

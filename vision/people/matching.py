@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
-from vision.assignment import least_cost
 from vision.people.person import Person, cosine
 from vision.people.settings import PeopleSettings
 from vision.people.sightings import Sighting
@@ -28,7 +28,7 @@ def matched(
     holders = _holders(people)
     costs = np.array([[_cost(person, sighting, holders, settings) for sighting in sightings] for person in people])
     costs = np.round(costs, 6)
-    rows, columns = least_cost(costs)
+    rows, columns = linear_sum_assignment(costs)
     return [
         (people[row], sightings[column])
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
-from vision.assignment import least_cost
 from vision.types import F64, I64
 
 
@@ -48,9 +48,9 @@ def assigned(similarity: F64, minimum: float | F64) -> tuple[I64, I64]:
     """
     rounded = np.round(similarity, 9)
     allowed = rounded >= minimum
-    rows, columns = least_cost(np.where(allowed, -1.0 - rounded, 0.0))
+    rows, columns = linear_sum_assignment(np.where(allowed, rounded + 1.0, 0.0), maximize=True)
     good = allowed[rows, columns]
-    return rows[good], columns[good]
+    return rows[good].astype(np.int64), columns[good].astype(np.int64)
 
 
 def _area(boxes_xyxy_px: F64) -> F64:
