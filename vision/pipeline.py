@@ -103,14 +103,9 @@ class FloorStage:
 
 
 def _persons_of_rows(detections: Detections, tracks: Tracks, persons: Mapping[tuple[str, int], int]) -> I64:
-    """Return (N,) the person of each detection, 0 where nobody is known. ``tracks`` keeps the order of rows."""
+    """Return (N,) the person of each detection, 0 where nobody is known."""
     result = np.zeros(len(detections), np.int64)
-    row = 0
-    for box, track_id in zip(tracks.detections.boxes_xyxy_px, tracks.track_ids.tolist(), strict=True):
-        while not np.array_equal(detections.boxes_xyxy_px[row], box):
-            row += 1
-        result[row] = persons.get((detections.camera_id, track_id), 0)
-        row += 1
+    result[tracks.rows] = [persons.get((detections.camera_id, track), 0) for track in tracks.track_ids.tolist()]
     return result
 
 

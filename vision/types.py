@@ -106,14 +106,17 @@ class Tracks:
     """Detections of one frame with the ids that a camera's own tracker gave them.
 
     ``track_ids`` is (N,) int64, positive and unique within the frame; an id is
-    never used again in the same camera and run.
+    never used again in the same camera and run. ``rows`` is (N,) int64, rising: where
+    each stood among all detections of the frame.
     """
 
     detections: Detections
     track_ids: I64
+    rows: I64
 
     def __post_init__(self) -> None:
         _require_array("track_ids", self.track_ids, (len(self.detections),), np.int64)
+        _require_array("rows", self.rows, (len(self.detections),), np.int64)
         _require(len(np.unique(self.track_ids)) == len(self.track_ids), "track_ids must be unique within a frame")
 
     def __len__(self) -> int:

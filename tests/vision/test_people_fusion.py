@@ -72,7 +72,7 @@ def tracks_at(
         np.array(hands, np.float32).reshape(n, 2, 3),
         appearance=look / np.maximum(np.linalg.norm(look, axis=1, keepdims=True), 1e-9),
     )
-    return Tracks(found, np.array(ids, np.int64).reshape(n))
+    return Tracks(found, np.array(ids, np.int64).reshape(n), np.arange(n))
 
 
 def with_ankles(geometry: StoreGeometry, tracks: Tracks, places: dict[int, tuple[float, float]]) -> Tracks:
@@ -108,7 +108,7 @@ def played(
         tracks = [tracks_at(geometry, camera, index, here, noise) for camera in cameras]
         tracks = [with_ankles(geometry, each, here) for each in tracks] if ankles else tracks
         if time_s >= relabelled_from_s:
-            tracks = [Tracks(each.detections, each.track_ids + 10) for each in tracks]
+            tracks = [Tracks(each.detections, each.track_ids + 10, each.rows) for each in tracks]
         people, found = fusion.update(index * 1_000_000_000 // FPS, tracks)
         frames.append(people)
         events += found
@@ -181,7 +181,7 @@ def test_an_exchange_of_track_ids_does_not_exchange_people(geometry: StoreGeomet
         here = {person: place for person, walk in still.items() if (place := at(walk, index / FPS)) is not None}
         tracks = [tracks_at(geometry, camera, index, here, noise) for camera in CAMERAS]
         if index >= 30:
-            tracks = [Tracks(each.detections, 3 - each.track_ids) for each in tracks]
+            tracks = [Tracks(each.detections, 3 - each.track_ids, each.rows) for each in tracks]
         people, _ = fusion.update(index * 1_000_000_000 // FPS, tracks)
         for row, person_id in enumerate(people.person_ids.tolist()):
             places.setdefault(person_id, set()).add(round(float(people.floor_m[row, 0])))

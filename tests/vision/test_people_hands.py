@@ -105,7 +105,7 @@ def _one_box(camera_id: str, box: np.ndarray) -> Tracks:
     hands = np.full((1, 2, 3), np.nan, np.float32)
     hands[:, :, 2] = 0
     found = Detections(camera_id, 0, 0, box[None].astype(np.float32), np.ones(1, np.float32), hands)
-    return Tracks(found, np.ones(1, np.int64))
+    return Tracks(found, np.ones(1, np.int64), np.zeros(1, np.int64))
 
 
 def _upright_box(geometry: StoreGeometry, camera_id: str, x: float, y: float, low_m: float = 0.0) -> np.ndarray:

@@ -54,4 +54,4 @@ def chosen(detections: Detections, rows: I64) -> Detections:
 def tracks_of(detections: Detections, rows: I64, track_ids: I64) -> Tracks:
     """Return tracks for the given rows, put back into the detections' own order."""
     order = np.argsort(rows, kind="stable")
-    return Tracks(chosen(detections, rows[order]), track_ids[order])
+    return Tracks(chosen(detections, rows[order]), track_ids[order], rows[order])
