@@ -17,7 +17,7 @@ from vision.detectors import DetectorSettings, load_detector
 from vision.people import PeopleFusion, PeopleSettings
 from vision.people.fusion import FloorEvent
 from vision.people.sightings import FloorView
-from vision.people.sync import SyncSettings, clock_offsets, walks_of
+from vision.people.sync import SyncSettings, clocks, walks_of
 from vision.tracking import TrackingSettings, make_tracker
 from vision.types import Detections, Frame, GateCrossing, People, PersonVanished, Tracks
 
@@ -124,12 +124,14 @@ def test_clock_offsets_follow_a_clock_that_is_moved(repo_dir: Path, detections: 
         camera_id: walks_of(tracked(found), FloorView(geometry, camera_id), settings, SyncSettings())
         for camera_id, found in detections.items()
     }
-    offsets = clock_offsets(walks, SyncSettings())
-    assert all(abs(offset) < 1.0 for offset in offsets.values()), "the cameras started within a second of each other"
+    offsets = clocks(walks, SyncSettings())
+    assert all(abs(clock.offset_s) < 1.0 for clock in offsets.values()), (
+        "the cameras started within a second of each other"
+    )
     late = [replace(each, captured_at_ns=each.captured_at_ns + 4 * FRAME_NS) for each in detections["camera-7"]]
     walks["camera-7"] = walks_of(tracked(late), FloorView(geometry, "camera-7"), settings, SyncSettings())
-    moved = clock_offsets(walks, SyncSettings())
-    assert offsets["camera-7"] - moved["camera-7"] == pytest.approx(0.4, abs=0.15)
+    moved = clocks(walks, SyncSettings())
+    assert offsets["camera-7"].offset_s - moved["camera-7"].offset_s == pytest.approx(0.4, abs=0.15)
 
 
 @pytest.mark.parametrize("name", ["layout_cam3.yaml", "layout_cams1357.yaml"])

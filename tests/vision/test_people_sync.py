@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vision.people.sync import SyncSettings, Walk, clock_offsets, clocks, pair_offset
+from vision.people.sync import ClockOffset, SyncSettings, Walk, clocks, pair_offset
+
+FIRST = ClockOffset(0.0, 0.0)
+"""What the first camera has, onto whose clock the others are brought."""
 
 
 def walk(shift_s: float, *, bias_m: tuple[float, float] = (0.0, 0.0), seed: int = 0) -> Walk:
@@ -19,17 +22,17 @@ def walk(shift_s: float, *, bias_m: tuple[float, float] = (0.0, 0.0), seed: int 
 @pytest.mark.parametrize("shift_s", [-0.9, -0.25, 0.0, 0.13, 0.8])
 def test_a_late_clock_is_found_though_the_floors_do_not_quite_agree(shift_s: float) -> None:
     walks = {"a": [walk(0.0)], "b": [walk(shift_s, bias_m=(0.2, -0.15), seed=1)]}
-    assert clock_offsets(walks, SyncSettings())["b"] == pytest.approx(shift_s, abs=0.04)
+    assert clocks(walks, SyncSettings())["b"].offset_s == pytest.approx(shift_s, abs=0.04)
 
 
 def test_cameras_are_joined_over_others() -> None:
     whole = walk(0.0)
     first = Walk(whole.times_s[:70], whole.places_m[:70])
     last = Walk(whole.times_s[70:] - 0.4, whole.places_m[70:])
-    offsets = clock_offsets({"a": [first], "b": [walk(0.2, seed=2)], "c": [last]}, SyncSettings())
-    assert offsets["a"] == 0.0
-    assert offsets["b"] == pytest.approx(0.2, abs=0.05)
-    assert offsets["c"] == pytest.approx(0.4, abs=0.08)
+    offsets = clocks({"a": [first], "b": [walk(0.2, seed=2)], "c": [last]}, SyncSettings())
+    assert offsets["a"] == FIRST
+    assert offsets["b"].offset_s == pytest.approx(0.2, abs=0.05)
+    assert offsets["c"].offset_s == pytest.approx(0.4, abs=0.08)
 
 
 def test_somebody_who_stands_still_tells_no_time() -> None:
@@ -39,8 +42,8 @@ def test_somebody_who_stands_still_tells_no_time() -> None:
 
 
 def test_a_camera_that_saw_nobody_is_left_out() -> None:
-    assert clock_offsets({"a": [walk(0.0)], "b": []}, SyncSettings()) == {"a": 0.0}
-    assert clock_offsets({}, SyncSettings()) == {}
+    assert clocks({"a": [walk(0.0)], "b": []}, SyncSettings()) == {"a": FIRST}
+    assert clocks({}, SyncSettings()) == {}
 
 
 def test_it_says_how_sure_it_is() -> None:
@@ -57,7 +60,7 @@ def test_it_says_how_sure_it_is() -> None:
 
 
 def test_an_offset_beyond_the_search_is_not_told() -> None:
-    assert clock_offsets({"a": [walk(0.0)], "b": [walk(1.9)]}, SyncSettings()) == {"a": 0.0}
+    assert clocks({"a": [walk(0.0)], "b": [walk(1.9)]}, SyncSettings()) == {"a": FIRST}
 
 
 def test_one_pair_that_contradicts_the_others_counts_little() -> None:
@@ -69,9 +72,9 @@ def test_one_pair_that_contradicts_the_others_counts_little() -> None:
     pair = pair_offset("a", "d", walks, SyncSettings())
     assert pair is not None
     assert pair.offset_s == pytest.approx(-0.8, abs=0.05)
-    assert clock_offsets(walks, SyncSettings())["d"] == pytest.approx(0.0, abs=0.2)
+    assert clocks(walks, SyncSettings())["d"].offset_s == pytest.approx(0.0, abs=0.2)
 
 
 def test_the_largest_group_of_cameras_counts() -> None:
     alone = Walk(walk(0.0).times_s + 100.0, walk(0.0).places_m)
-    assert set(clock_offsets({"a": [alone], "b": [walk(0.0)], "c": [walk(0.2)]}, SyncSettings())) == {"b", "c"}
+    assert set(clocks({"a": [alone], "b": [walk(0.0)], "c": [walk(0.2)]}, SyncSettings())) == {"b", "c"}

@@ -114,14 +114,6 @@ def walks_of(frames: Sequence[Tracks], view: FloorView, settings: SightingSettin
     return [Walk(walk[:, 0], walk[:, 1:]) for walk in walks if len(walk) >= 3]
 
 
-def clock_offsets(walks: Mapping[str, Sequence[Walk]], settings: SyncSettings) -> dict[str, float]:
-    """Return for each camera the seconds to add to its times to bring them onto the first camera's clock.
-
-    The first is the first by name; cameras of which :func:`clocks` can tell nothing are left out.
-    """
-    return {name: clock.offset_s for name, clock in clocks(walks, settings).items()}
-
-
 def clocks(walks: Mapping[str, Sequence[Walk]], settings: SyncSettings) -> dict[str, ClockOffset]:
     """Return each camera's offset to the first of them by name, and how well it is known.
 
