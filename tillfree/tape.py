@@ -1,6 +1,6 @@
 """The detection tape: all that pixels gave, frame by frame, so that the rest replays without the video.
 
-File layout: the line ``TILLFREE-TAPE 3``, one line of JSON (the fingerprint), then a record a
+File layout: the line ``TILLFREE-TAPE 4``, one line of JSON (the fingerprint), then a record a
 frame: four bytes of length (big-endian), then that many bytes of zlib data holding one line of
 JSON (what arrays follow) and the arrays' bytes. A record of length 0 ends a complete tape, so a
 broken-off one is known as such.
@@ -23,11 +23,13 @@ from numpy.typing import NDArray
 from store_layout.errors import InputError
 from vision.types import Detections, Observation, SlotViews
 
-MAGIC = b"TILLFREE-TAPE 3\n"
+MAGIC = b"TILLFREE-TAPE 4\n"
 _LENGTH = struct.Struct(">I")
 _COMPRESSION_LEVEL = 3  # patches are photographs: higher levels cost time and save little
 _DETECTION_ARRAYS = ("boxes_xyxy_px", "scores", "hands_px", "keypoints_px", "appearance")
 _VIEW_ARRAYS = ("slot_indices", "visible", "hidden", "patches", "hidden_by")
+_THINGS = "things"
+"""What else than people was detected is kept with the slots that it lies in, and not a second time."""
 
 
 class TapeError(InputError):
@@ -57,7 +59,7 @@ def _unpack(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 def _encode(observation: Observation) -> bytes:
     found, views = observation.detections, observation.slot_views
     arrays: dict[str, NDArray[Any] | None] = {name: getattr(found, name) for name in _DETECTION_ARRAYS}
-    arrays |= {name: getattr(views, name) for name in _VIEW_ARRAYS}
+    arrays |= {name: getattr(views, name) for name in (*_VIEW_ARRAYS, _THINGS)}
     head = {"camera": found.camera_id, "index": found.frame_index, "at_ns": found.captured_at_ns}
     return _pack(arrays, head)
 
@@ -67,7 +69,9 @@ def _decode(data: bytes) -> Observation:
     camera, index, at_ns = head["camera"], head["index"], head["at_ns"]
     boxes, scores, hands = (arrays[name] for name in _DETECTION_ARRAYS[:3])
     found = Detections(camera, index, at_ns, boxes, scores, hands, arrays.get("keypoints_px"), arrays.get("appearance"))
-    return Observation(found, SlotViews(camera, index, at_ns, *(arrays[name] for name in _VIEW_ARRAYS)))
+    slots, visible, hidden, patches, hidden_by = (arrays[name] for name in _VIEW_ARRAYS)
+    views = SlotViews(camera, index, at_ns, slots, visible, hidden, patches, hidden_by, arrays.get(_THINGS))
+    return Observation(found, views)
 
 
 class TapeWriter:

@@ -63,7 +63,9 @@ class Detections:
     left and the right hand; an unseen hand is NaN, NaN, 0. Detectors that give
     no sides put a person's hands in any order. ``keypoints_px`` is (N, 17, 3)
     float32 in COCO order, or None where the model has no skeleton.
-    ``appearance`` is (N, D) float32 with unit rows, or None.
+    ``appearance`` is (N, D) float32 with unit rows, or None. ``things_px`` is (M, 5) float32:
+    left, top, right, bottom and score of whatever else the model knows, of any class and weak
+    ones too, or None where it knows people and hands alone.
     """
 
     camera_id: str
@@ -74,6 +76,7 @@ class Detections:
     hands_px: F32
     keypoints_px: F32 | None = None
     appearance: F32 | None = None
+    things_px: F32 | None = None
 
     def __post_init__(self) -> None:
         n = len(self.boxes_xyxy_px)
@@ -84,6 +87,8 @@ class Detections:
             _require_array("keypoints_px", self.keypoints_px, (n, 17, 3), np.float32)
         if self.appearance is not None:
             _require_array("appearance", self.appearance, (n, None), np.float32)
+        if self.things_px is not None:
+            _require_array("things_px", self.things_px, (None, 5), np.float32)
 
     def __len__(self) -> int:
         return len(self.boxes_xyxy_px)
@@ -134,7 +139,10 @@ class SlotViews:
     slot's front plane, rectified and upright, at a size fixed for the camera. A frame may hold few slots or none;
     what is left out did not change enough to be worth its bytes. ``hidden_by`` is
     (N, V) float32: for each detection of the frame, the share of each of the V slots
-    that the camera watches (in file order) that this person hides.
+    that the camera watches (in file order) that this person hides. ``things`` is (T, 6)
+    float32: row of the slot in ``slot_indices``, then left, top, right and bottom in pixels of its
+    patch and the score of whatever else than people a slow camera's detector found there; None
+    from other cameras, and where the model knows people and hands alone.
     """
 
     camera_id: str
@@ -145,6 +153,7 @@ class SlotViews:
     hidden: NDArray[np.bool_]
     patches: U8
     hidden_by: F32
+    things: F32 | None = None
 
     def __post_init__(self) -> None:
         n = len(self.slot_indices)
@@ -153,6 +162,8 @@ class SlotViews:
         _require_array("hidden", self.hidden, (n, None, None), np.bool_)
         _require_array("patches", self.patches, (n, None, None, 3), np.uint8)
         _require_array("hidden_by", self.hidden_by, (None, None), np.float32)
+        if self.things is not None:
+            _require_array("things", self.things, (None, 6), np.float32)
 
     def __len__(self) -> int:
         return len(self.slot_indices)

@@ -34,6 +34,7 @@ def observation(index: int, people: int, slots: int, keypoints: bool) -> Observa
             rng.random((slots, 12, 12)) < 0.1,
             patches,
             rng.random((2, 5)).astype(np.float32),
+            rng.random((3, 6)).astype(np.float32) if keypoints else None,
         ),
     )
 

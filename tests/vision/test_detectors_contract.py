@@ -144,6 +144,15 @@ def test_a_coco_detector_gives_people_alone_and_no_hands(store_frames: list[Fram
     assert np.isnan(found[2].hands_px[:, :, :2]).all()
 
 
+def test_a_coco_detector_boxes_things_and_a_pose_model_knows_none(store_frames: list[Frame], shared_dir: Path) -> None:
+    things = load_detector(shared_dir / "models" / COCO).detect(store_frames)[2].things_px
+    assert things is not None
+    assert 0 < len(things) <= DetectorSettings().things.max_count
+    assert (np.diff(things[:, 4]) <= 0).all()
+    assert things[:, 4].min() >= DetectorSettings().things.score
+    assert load_detector(shared_dir / "models" / POSE).detect(store_frames)[2].things_px is None
+
+
 def test_the_fingerprint_tells_other_settings_and_other_weights_apart(shared_dir: Path) -> None:
     one = load_detector(shared_dir / "models" / COCO)
     other_score = load_detector(shared_dir / "models" / COCO, DetectorSettings(score=0.2))
@@ -206,6 +215,7 @@ def test_the_ultralytics_adapter_keeps_the_promises_with_the_same_weights(
             assert len(one) == len(two)
             assert np.allclose(one.boxes_xyxy_px, two.boxes_xyxy_px, atol=0.05)
             assert np.allclose(one.hands_px, two.hands_px, atol=0.1, equal_nan=True)
+            assert (one.things_px is None) == (two.things_px is None)
 
 
 def test_importing_vision_brings_no_vendor() -> None:

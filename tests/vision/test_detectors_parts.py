@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vision.detectors.appearance import describe
-from vision.detectors.decode import Limits, decode_class, overlaps, suppress
+from vision.detectors.decode import Limits, decode_class, decode_others, overlaps, suppress
 from vision.detectors.hands import hands_from_boxes, hands_from_skeletons
 from vision.detectors.letterbox import Letterbox
 from vision.detectors.settings import AppearanceSettings, HandSettings
@@ -75,6 +75,17 @@ def test_decoding_reads_one_class_best_first_with_what_follows_the_classes() -> 
     assert people.extra.tolist() == [[2], [3]]
     assert len(decode_class(raw, 1, 2, 0.1, 0.5, Limits(100, 10))) == 1
     assert len(decode_class(raw, 0, 2, 0.01, 0.5, Limits(100, 1))) == 1
+
+
+def test_things_are_what_is_likelier_than_people_whatever_they_are() -> None:
+    raw = np.zeros((4 + 3, 4), np.float32)
+    raw[:4] = np.array([[50, 50, 20, 40], [51, 50, 20, 40], [200, 100, 30, 30], [300, 100, 30, 30]]).T
+    raw[4] = [0.1, 0.1, 0.9, 0.0]  # people
+    raw[5] = [0.3, 0.0, 0.6, 0.0]
+    raw[6] = [0.0, 0.5, 0.0, 0.05]
+    things = decode_others(raw, [0], 3, 0.04, 0.5, Limits(100, 10))
+    assert things.scores.tolist() == pytest.approx([0.5, 0.05])
+    assert things.xyxy_px.tolist() == [[41, 30, 61, 70], [285, 85, 315, 115]]
 
 
 def skeleton(elbow: tuple[float, float, float], wrist: tuple[float, float, float]) -> np.ndarray:

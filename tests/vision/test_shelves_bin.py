@@ -1,7 +1,8 @@
 """Real hands at a bin, filmed at a frame a second or less: clips/shelf-bin through `replay`, to its event log.
 
 Of each clip only the first ten frames and their boxes are used to set it up: they give the reference
-pictures. china-v1 is the test; v2 is what the method was made on.
+pictures. china-v1 is the test; v2 is what the methods were made on: one for detectors that box things, which is
+what china-v1 is scored with, one for those that know people alone.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ import yaml
 from tillfree.replay import EVENTS_FILE, ReplayOptions, replay
 
 ENROLLED_FRAMES = 10
-REACHED_F1 = 0.7
-"""A floor under what was measured (0.73, docs/interactions.md); the aim of 0.85 is not reached."""
-V2_REACHED_F1 = 0.8
-"""The same for the clip that it was made on (0.83)."""
+BOXES, PEOPLE_ALONE = "yolo11n_int8_openvino_model", "yolov8n-pose_int8_openvino_model"
+REACHED_F1 = 0.78
+"""A floor under what was measured (0.81, docs/interactions.md); the aim of 0.85 is not reached."""
+V2_REACHED_F1 = {BOXES: 0.92, PEOPLE_ALONE: 0.8}
+"""The same for the clip that they were made on (0.95 and 0.83)."""
 V2_SITTINGS = ((0, 22), (22, 77), (77, 117))
 """Frames of v2 between which the bin was filled anew, days or minutes apart."""
 V2_UNLABELLED_HAND = 60
@@ -54,11 +56,6 @@ def clips(shared_dir: Path) -> Path:
     if not place.is_dir():
         pytest.skip("needs clips/shelf-bin among the shared test clips")
     return place
-
-
-@pytest.fixture(scope="module")
-def weights(shared_dir: Path) -> Path:
-    return shared_dir / "models" / "yolov8n-pose_int8_openvino_model"
 
 
 def boxes(frame: Path) -> list[tuple[str, int, int, int, int]]:
@@ -154,6 +151,10 @@ def china_truth(clips: Path) -> list[Change]:
     ]
 
 
+def is_clear(frame: Path) -> bool:
+    return all(name != "hand" for name, *_ in boxes(frame))
+
+
 def labelled_truth(frames: Sequence[Path]) -> list[Change]:
     """Return what the boxes say changed from one frame without a hand to the next."""
     found: list[Change] = []
@@ -171,23 +172,29 @@ def labelled_truth(frames: Sequence[Path]) -> list[Change]:
     return found
 
 
-def test_takes_and_puts_of_the_clip_it_was_made_on(repo_dir: Path, clips: Path, weights: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", [BOXES, PEOPLE_ALONE])
+def test_takes_and_puts_of_the_clip_it_was_made_on(
+    model: str, repo_dir: Path, shared_dir: Path, clips: Path, tmp_path: Path
+) -> None:
+    weights = shared_dir / "models" / model
     frames = sorted((clips / "v2").glob("*.jpg"))
-    enrolled = [frame for frame in frames[:ENROLLED_FRAMES] if all(name != "hand" for name, *_ in boxes(frame))]
+    enrolled = [frame for frame in frames[:ENROLLED_FRAMES] if is_clear(frame)]
     matched = claimed = true = 0
     for first, end in V2_SITTINGS:
         sitting = frames[first:end]
         place = recorded(tmp_path / str(first), sitting, enrolled, repo_dir / "tests/data/shelf_bin/layout_v2.yaml")
         truth = labelled_truth([frame for frame in sitting if frame != frames[V2_UNLABELLED_HAND]])
-        found = told(replayed(place, weights))
+        # What happens after the last frame without a hand is in no list.
+        end_s = max(time_s(frame) for frame in sitting if is_clear(frame) and frame != frames[V2_UNLABELLED_HAND])
+        found = [each for each in told(replayed(place, weights)) if each[0] < end_s]
         matched, claimed, true = matched + hits(found, truth), claimed + len(found), true + len(truth)
-    assert 2 * matched / (claimed + true) >= V2_REACHED_F1, f"{matched} of {claimed} told are among {true} true"
+    assert 2 * matched / (claimed + true) >= V2_REACHED_F1[model], f"{matched} of {claimed} told are among {true} true"
 
 
-def test_takes_and_puts_of_a_clip_it_never_saw(repo_dir: Path, clips: Path, weights: Path, tmp_path: Path) -> None:
+def test_takes_and_puts_of_a_clip_it_never_saw(repo_dir: Path, shared_dir: Path, clips: Path, tmp_path: Path) -> None:
     frames = sorted((clips / "china-v1").glob("*.jpg"))
     place = recorded(tmp_path / "bin", frames, frames[:ENROLLED_FRAMES], repo_dir / "tests/data/shelf_bin/layout.yaml")
-    events = replayed(place, weights)
+    events = replayed(place, shared_dir / "models" / BOXES)
     assert not {each["event"] for each in events} & {"VisitOpened", "ReceiptDrafted", "ReceiptFinalised", "Charge"}
     truth, found = china_truth(clips), told(events)
     matched = hits(found, truth)

@@ -32,13 +32,13 @@ def bin_picture(cans: dict[int, str], seed: int, light: int = 0, arm: int | None
 
 def told(pictures: list[np.ndarray], hidden: dict[int, int] | None = None) -> list[tuple[RegionChange, Verdict]]:
     """Show a slot's watch and judge the pictures, one a second; ``hidden`` rows from the top in some of them."""
-    watcher, decide = SlowWatch(SlowSettings()), judge()
-    changes = []
+    settings, decide = SlowSettings(), judge()
+    watcher = SlowWatch(settings, settings.cover_agreement)
+    looks = []
     for second, picture in enumerate(pictures):
-        changes += list(
-            watcher.see(picture, np.zeros((12, 12), np.bool_), EvidenceFrame("bin", second, second * SECOND))
-        )
-    return [each for change in (*changes, *watcher.finish()) for each in decide.judge(change)]
+        frame = EvidenceFrame("bin", second, second * SECOND)
+        looks += list(watcher.see(picture, np.zeros((12, 12), np.bool_), np.zeros((0, 5), np.float32), frame))
+    return [each for look in (*looks, *watcher.finish()) for each in decide.judge(look)]
 
 
 def judge() -> SlowJudge:

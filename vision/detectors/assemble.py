@@ -21,12 +21,14 @@ def assemble(
     people: Boxes,
     keypoints_px: F32 | None,
     hand_boxes: tuple[F32, F32] | None,
+    things: Boxes | None,
     settings: DetectorSettings,
 ) -> Detections:
     """Return the Detections of one frame.
 
     ``people`` and, as (N, 17, 3), ``keypoints_px`` are in the network's picture, as are ``hand_boxes``: (M, 4)
-    boxes and (M,) scores, or None where the model knows no hands. Skeletons win over hand boxes.
+    boxes and (M,) scores, or None where the model knows no hands. Skeletons win over hand boxes. ``things``
+    are what else it found, None where it knows nothing else.
     """
     boxes = rounded(boxes_back(letterbox, people.xyxy_px), PIXEL_DECIMALS)
     keypoints = None if keypoints_px is None else _points_back(letterbox, keypoints_px)
@@ -44,8 +46,15 @@ def assemble(
         rounded(people.scores, SCORE_DECIMALS),
         rounded(hands, PIXEL_DECIMALS),
         None if keypoints is None else rounded(keypoints, PIXEL_DECIMALS),
+        things_px=None if things is None else _things_back(letterbox, things),
     )
     return with_appearance(frame, found, settings.appearance)
+
+
+def _things_back(letterbox: Letterbox, things: Boxes) -> F32:
+    """Return (M, 5) float32 boxes in the camera's picture with their scores."""
+    boxes = rounded(boxes_back(letterbox, things.xyxy_px), PIXEL_DECIMALS)
+    return np.concatenate([boxes, rounded(things.scores, SCORE_DECIMALS)[:, None]], axis=1)
 
 
 def boxes_back(letterbox: Letterbox, boxes_px: F32) -> F32:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,16 +27,31 @@ class Boxes:
 
 def decode_class(raw: F32, class_index: int, class_count: int, score: float, overlap: float, limits: Limits) -> Boxes:
     """Return the boxes of one class in ``raw`` (4 + class_count + E, A): middle, size, scores, extra per anchor."""
-    scores = raw[4 + class_index]
+    return _decode(raw, raw[4 + class_index], raw[4 + class_count :], score, overlap, limits)
+
+
+def decode_others(
+    raw: F32, known: Sequence[int], class_count: int, score: float, overlap: float, limits: Limits
+) -> Boxes:
+    """Return the boxes of ``raw`` (4 + class_count + E, A) whose likeliest class, whichever it is, is none of ``known``."""
+    others = np.ones((class_count, 1), np.bool_)
+    others[list(known)] = False
+    classes = raw[4 : 4 + class_count]
+    best: F32 = np.max(classes, axis=0, where=others, initial=0.0)
+    scores = np.where(best > np.max(classes, axis=0, where=~others, initial=0.0), best, np.float32(0))
+    return _decode(raw, scores, raw[:0], score, overlap, limits)
+
+
+def _decode(raw: F32, scores: F32, extra: F32, score: float, overlap: float, limits: Limits) -> Boxes:
+    """Return the boxes of the anchors whose ``scores`` (A,) are above ``score``, with their columns of ``extra`` (E, A)."""
     chosen = np.flatnonzero(scores > score)
     if len(chosen) > limits.candidates:
         chosen = chosen[np.argsort(-scores[chosen], kind="stable")[: limits.candidates]]
     chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
-    picked = raw[:, chosen]
-    middle, half = picked[:2].T, picked[2:4].T / 2
+    middle, half = raw[:2, chosen].T, raw[2:4, chosen].T / 2
     boxes = np.concatenate([middle - half, middle + half], axis=1).astype(np.float32)
     kept = suppress(boxes, overlap)[: limits.kept]
-    return Boxes(boxes[kept], picked[4 + class_index][kept], picked[4 + class_count :].T[kept])
+    return Boxes(boxes[kept], scores[chosen][kept], extra[:, chosen].T[kept])
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,16 @@ class ModelMetadata(BaseModel):
         return next((index for index, each in sorted(self.names.items()) if each.lower() == name), None)
 
     @property
+    def people_classes(self) -> list[int]:
+        """Return the classes that are people or hands."""
+        return [index for name in (PERSON, HAND) if (index := self.class_index(name)) is not None]
+
+    @property
+    def knows_things(self) -> bool:
+        """Tell whether the model has other classes besides."""
+        return len(self.names) > len(self.people_classes)
+
+    @property
     def extra_rows(self) -> int:
         """Return how many rows of the output follow the classes."""
         return 0 if self.kpt_shape is None or self.task != "pose" else self.kpt_shape[0] * self.kpt_shape[1]

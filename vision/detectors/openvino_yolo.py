@@ -12,7 +12,7 @@ import numpy as np
 
 from vision.detectors.assemble import assemble
 from vision.detectors.base import WeightsError, fingerprint
-from vision.detectors.decode import Boxes, Limits, decode_class
+from vision.detectors.decode import Boxes, Limits, decode_class, decode_others
 from vision.detectors.hands import drop_weak
 from vision.detectors.letterbox import Letterbox
 from vision.detectors.metadata import HAND, PERSON, ModelMetadata, read_metadata
@@ -123,7 +123,15 @@ class OpenVinoYolo:
             found = self._boxes(raw, HAND, self._settings.hands.box_score, self._settings.hands.box_overlap)
             hands = drop_weak(found.xyxy_px, found.scores, self._settings.hands.box_score)
         keypoints = people.extra.reshape(-1, 17, 3) if self._metadata.extra_rows else None
-        return assemble(frame, letterbox, people, keypoints, hands, self._settings)
+        return assemble(frame, letterbox, people, keypoints, hands, self._things(raw), self._settings)
+
+    def _things(self, raw: F32) -> Boxes | None:
+        if not self._metadata.knows_things:
+            return None
+        settings, metadata = self._settings.things, self._metadata
+        limits = Limits(self._settings.max_candidates, settings.max_count)
+        count = len(metadata.names)
+        return decode_others(raw, metadata.people_classes, count, settings.score, settings.overlap, limits)
 
     def _boxes(self, raw: F32, name: str, score: float, overlap: float) -> Boxes:
         index = self._metadata.class_index(name)

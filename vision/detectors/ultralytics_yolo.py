@@ -72,13 +72,14 @@ class UltralyticsYolo:
 
     def _predict(self, frame: Frame) -> Any:
         settings = self._settings
-        classes = [index for name in (PERSON, HAND) if (index := self._metadata.class_index(name)) is not None]
+        scores = [settings.score, settings.hands.box_score]
+        if self._metadata.knows_things:
+            scores.append(settings.things.score)
         return self._model.predict(
             frame.image,
             imgsz=list(self._metadata.imgsz),
-            conf=min(settings.score, settings.hands.box_score),
+            conf=min(scores),
             iou=settings.overlap,
-            classes=classes,
             max_det=settings.max_candidates,
             rect=False,
             verbose=False,
@@ -99,7 +100,8 @@ class UltralyticsYolo:
         size = (frame.image.shape[1], frame.image.shape[0])
         boxes = Boxes(found[people, :4], found[people, 4], np.zeros((len(people), 0), np.float32))
         # ultralytics answers in the camera's pixels already
-        return assemble(frame, Letterbox.fit(size, size), boxes, skeletons, self._hands(found), self._settings)
+        fit = Letterbox.fit(size, size)
+        return assemble(frame, fit, boxes, skeletons, self._hands(found), self._things(found), self._settings)
 
     def _hands(self, found: F32) -> tuple[F32, F32] | None:
         if self._metadata.class_index(HAND) is None:
@@ -107,6 +109,15 @@ class UltralyticsYolo:
         rows = self._of_class(found, HAND, self._settings.hands.box_score)
         rows = rows[suppress(found[rows, :4], self._settings.hands.box_overlap)]
         return found[rows, :4], found[rows, 4]
+
+    def _things(self, found: F32) -> Boxes | None:
+        if not self._metadata.knows_things:
+            return None
+        settings = self._settings.things
+        other = ~np.isin(found[:, 5], self._metadata.people_classes)
+        rows = np.flatnonzero(other & (found[:, 4] > settings.score))
+        rows = rows[suppress(found[rows, :4], settings.overlap)][: settings.max_count]
+        return Boxes(found[rows, :4], found[rows, 4], np.zeros((len(rows), 0), np.float32))
 
     def _of_class(self, found: F32, name: str, score: float) -> Any:
         return np.flatnonzero((found[:, 5] == self._metadata.class_index(name)) & (found[:, 4] > score))

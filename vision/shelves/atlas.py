@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from store_layout.geometry import CameraModel, SlotPlace, StoreGeometry
@@ -58,6 +59,16 @@ def make_atlas(geometry: StoreGeometry, camera_id: str, settings: ObserverSettin
         np.stack(cells) if cells else np.zeros((0, GRID, GRID, 2)),
         size,
     )
+
+
+def patch_homographies(atlas: SlotAtlas) -> F64:
+    """Return (S, 3, 3) homographies from the camera's pixels to each patch's. A lens's distortion is left out."""
+    rows, columns = atlas.patch_px
+    maps = atlas.maps.reshape(-1, rows, columns, 2) + np.float32(0.5)
+    patch = np.array([[0, 0], [columns - 1, 0], [columns - 1, rows - 1], [0, rows - 1]], np.float32) + np.float32(0.5)
+    corners = np.ascontiguousarray(maps[:, [0, 0, -1, -1], [0, -1, -1, 0]])
+    found = [cv2.getPerspectiveTransform(each, patch) for each in corners]
+    return np.stack(found) if found else np.zeros((0, 3, 3))
 
 
 def visible_slots(geometry: StoreGeometry, camera_id: str, settings: ObserverSettings) -> list[int]:

@@ -141,8 +141,7 @@ class InteractionFinder:
         self._count += 1
         return Interaction(
             f"i-{self._count}", slot.shelf_id, slot.slot_id,
-            change.first.captured_at_ns, change.last.captured_at_ns,
-            verdict.units, verdict.probability, verdict.skus, (), (change.first, change.last),
+            *change.when_ns, verdict.units, verdict.probability, verdict.skus, (), (change.first, change.last),
         )  # fmt: skip
 
     def _persons(self, weights: dict[int, tuple[float, int, int]]) -> tuple[PersonCandidate, ...]:

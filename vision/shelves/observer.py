@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store_layout.geometry import StoreGeometry
-from vision.shelves.atlas import GRID, front_areas_px2, make_atlas
+from vision.shelves.atlas import GRID, front_areas_px2, make_atlas, patch_homographies
 from vision.shelves.cover import NEVER_NS, SCALE, PeopleCover, boxed_people, wide_box
 from vision.shelves.settings import ShelvesSettings
 from vision.shelves.units import unit_share
-from vision.types import F32, F64, U8, Detections, Frame, SlotViews
+from vision.types import F32, F64, I64, U8, Detections, Frame, SlotViews
 
 Mask = NDArray[np.bool_]
 
@@ -33,6 +33,7 @@ class ShelfObserver:
         self._cells = (np.clip(places[..., 1], 0, rows - 1), np.clip(places[..., 0], 0, columns - 1))
         count = len(self._atlas.slot_indices)
         self._shape = (count, *self._atlas.patch_px, 3)
+        self._to_patch = patch_homographies(self._atlas)
         self._last_small: F32 | None = None
         self._last_ns = NEVER_NS
         self._sent_small = np.zeros((count, GRID, GRID, 3), np.float32)
@@ -44,7 +45,7 @@ class ShelfObserver:
         if count == 0:
             nothing = np.zeros((0, GRID, GRID), np.bool_)
             none = np.zeros((len(detections), 0), np.float32)
-            return self._views(frame, np.zeros(0, np.int64), nothing, np.zeros(self._shape, np.uint8), none)
+            return self._views(frame, np.zeros(0, np.int64), nothing, np.zeros(self._shape, np.uint8), none, None)
         patches = self._cut(frame.image)
         small = _cells(patches)
         people = self._people(frame, detections)
@@ -53,7 +54,8 @@ class ShelfObserver:
         self._sent_small[chosen] = np.where(hidden[chosen][..., None], self._sent_small[chosen], small[chosen])
         self._sent_ns[chosen] = frame.captured_at_ns
         self._last_small, self._last_ns = small, frame.captured_at_ns
-        return self._views(frame, chosen, hidden, patches, self._hidden_by(people, detections))
+        hidden_by = self._hidden_by(people, detections)
+        return self._views(frame, chosen, hidden, patches, hidden_by, self._things(chosen, detections))
 
     def _cut(self, image: U8) -> U8:
         across, down = self._atlas.maps[..., 0], self._atlas.maps[..., 1]
@@ -82,6 +84,21 @@ class ShelfObserver:
             shares[i] = (people & inside).mean(axis=(1, 2))
         return shares
 
+    def _things(self, chosen: I64, detections: Detections) -> F32 | None:
+        """Return (T, 6) what else was detected: row of ``chosen``, box in its patch, score. Only slow cameras are asked."""
+        if not self._is_slow or detections.things_px is None:
+            return None
+        found = [np.zeros((0, 6), np.float32)]
+        rows, columns = self._atlas.patch_px
+        for row, slot in enumerate(chosen.tolist()):
+            boxes, shares = _moved_boxes(detections.things_px[:, :4], self._to_patch[slot], (columns, rows))
+            inside = shares >= self._settings.thing_inside
+            scores = detections.things_px[inside, 4:]
+            found.append(
+                np.concatenate([np.full((len(scores), 1), row), boxes[inside], scores], axis=1, dtype=np.float32)
+            )
+        return np.concatenate(found)
+
     def _moving(self, small: F32, at_ns: int) -> Mask:
         """Return (S, GRID, GRID) where something moves; slow cameras cannot tell."""
         if self._is_slow or self._last_small is None or (at_ns - self._last_ns) / 1e9 > self._settings.still_gap_s:
@@ -102,7 +119,9 @@ class ShelfObserver:
         # A slot just seen to change is sent again once, so that the new look is confirmed soon.
         return np.asarray((readable >= settings.readable_share) & due, np.bool_)
 
-    def _views(self, frame: Frame, chosen: NDArray[np.int64], hidden: Mask, patches: U8, hidden_by: F32) -> SlotViews:
+    def _views(
+        self, frame: Frame, chosen: I64, hidden: Mask, patches: U8, hidden_by: F32, things: F32 | None
+    ) -> SlotViews:
         visible: F64 = 1.0 - hidden[chosen].mean(axis=(1, 2))
         return SlotViews(
             self._camera_id,
@@ -113,7 +132,19 @@ class ShelfObserver:
             hidden[chosen],
             patches[chosen],
             hidden_by,
+            things,
         )
+
+
+def _moved_boxes(boxes_px: F32, homography: F64, size_px: tuple[int, int]) -> tuple[F32, F32]:
+    """Return the upright hulls (N, 4) of boxes (N, 4) in a patch, cut to it, and the share (N,) of each that is inside."""
+    corners = boxes_px[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2).astype(np.float64)
+    raised = np.concatenate([corners, np.ones((*corners.shape[:2], 1))], axis=2) @ homography.T
+    places = raised[..., :2] / raised[..., 2:]
+    whole = np.concatenate([places.min(axis=1), places.max(axis=1)], axis=1)
+    cut = np.clip(whole, 0, np.array([*size_px, *size_px]))
+    shares = np.prod(cut[:, 2:] - cut[:, :2], axis=1) / np.maximum(np.prod(whole[:, 2:] - whole[:, :2], axis=1), 1e-9)
+    return np.round(cut, 2).astype(np.float32), shares.astype(np.float32)
 
 
 def _cells(patches: U8) -> F32:

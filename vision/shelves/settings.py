@@ -97,6 +97,12 @@ class ObserverSettings(Strict):
         default=3.5, gt=0, le=64, description="mean difference of the worst cell to the last patch sent that is news"
     )
     repeat_s: float = Field(default=0.5, gt=0, description="a slot with news is sent this often until it settles (s)")
+    thing_inside: float = Field(
+        default=0.6,
+        ge=0,
+        le=1,
+        description="share of a detected thing's box that must lie in a slow camera's slot for the thing to be there",
+    )
     heartbeat_s: float = Field(default=2.5, gt=0, description="an unchanged slot is sent this often (s)")
 
 
@@ -321,6 +327,117 @@ class DecisionSettings(Strict):
     least_probability: float = Field(default=0.01, gt=0, lt=0.5, description="candidates below this are left out")
 
 
+class CensusSettings(Strict):
+    """How detected things are counted by slow cameras: learned on the shelf-bin clip v2 (see docs/interactions.md)."""
+
+    cover_agreement: int = Field(
+        default=1,
+        ge=1,
+        le=20,
+        description="neighbours that must share a part in people's boxes, in place of the two below: a thing that only seemed gone "
+        "behind a resting hand is taken back when it shows again",
+    )
+    smallest_share: float = Field(
+        default=0.005, gt=0, le=1, description="share of the slot below which a box is too small to be judged"
+    )
+    largest_share: float = Field(
+        default=0.75, gt=0, le=1, description="share of the slot above which a box is the shelf, and no thing on it"
+    )
+    unread_share: float = Field(
+        default=0.25, ge=0, le=1, description="share of a box behind hands from which on it is not read"
+    )
+    area_log_std: float = Field(
+        default=0.4,
+        gt=0,
+        le=5,
+        description="standard deviation of the log of a box's area over its product's front: nearer, or hidden in part",
+    )
+    aspect_log_std: float = Field(
+        default=0.3, gt=0, le=5, description="the same of its width over its height: turned, or hidden in part"
+    )
+    area_logit: float = Field(
+        default=3.0, ge=0, le=100, description="most log odds that an area speaks against a product"
+    )
+    aspect_logit: float = Field(
+        default=4.0, ge=0, le=100, description="most log odds that an aspect speaks against a product"
+    )
+    score_logit: float = Field(
+        default=0.5, ge=0, le=10, description="log odds per e-fold of the detector's score, between boxes of one place"
+    )
+    least_logit: float = Field(
+        default=9.0, ge=-50, le=50, description="log odds of its likeliest product below which a box is no thing"
+    )
+    sure_logit: float = Field(
+        default=10.0,
+        ge=-50,
+        le=50,
+        description="log odds from which on one look is enough; on v2 products have 8 to 14, hands and floor up to 8",
+    )
+    sights: int = Field(
+        default=2, ge=1, le=20, description="looks that must agree that a less sure thing is there, or not"
+    )
+    seen_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="share of the looks at it in which a less sure thing must be detected to be believed when it goes",
+    )
+    overlap: float = Field(
+        default=0.35, gt=0, le=1, description="boxes of two looks that overlap more than this are of one thing"
+    )
+    contained: float = Field(
+        default=0.75,
+        gt=0,
+        le=1,
+        description="share of the smaller of two boxes in the larger above which one is a part",
+    )
+    counted: float = Field(
+        default=0.4,
+        gt=0,
+        le=1,
+        description="share of a new box of unchanged pixels in a known thing of its product above which it is that thing",
+    )
+    swapped_logit: float = Field(
+        default=3.0, ge=0, le=50, description="lead of another product at the same place that makes it another thing"
+    )
+    new_share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="share of a thing's place that must have changed for it to have come or gone",
+    )
+    still_share: float = Field(
+        default=0.35,
+        gt=0,
+        le=1,
+        description="share of its free pixels changed below which an undetected thing is there",
+    )
+    wiped_share: float = Field(
+        default=0.6, gt=0, le=1, description="share from which on one look is enough for a thing to be gone"
+    )
+    held_looks: int = Field(
+        default=3,
+        ge=0,
+        le=20,
+        description="looks for which a change is kept back: a thing that shows again unmoved in that time had never gone",
+    )
+    free_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="share of a thing that must not be behind another for its absence to be seen",
+    )
+    hidden_share: float = Field(
+        default=0.4, ge=0, le=1, description="share of a thing behind hands above which a look tells nothing of it"
+    )
+    lower_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="a box whose foot is lower by this share of the patch stands before another",
+    )
+
+
 class SlowSettings(Strict):
     """Cameras of about a frame a second: learned on the shelf-bin clip v2 and drawn bins (see docs/interactions.md)."""
 
@@ -438,6 +555,7 @@ class SlowSettings(Strict):
     two_units: float = Field(
         default=2.2, ge=1, le=10, description="units' fronts above which a change is two units: near ones look larger"
     )
+    census: CensusSettings = CensusSettings()
 
 
 class ShelvesSettings(Strict):

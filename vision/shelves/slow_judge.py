@@ -13,7 +13,7 @@ from vision.shelves.references import References
 from vision.shelves.settings import SlowSettings
 from vision.shelves.slow_background import SlowBackground
 from vision.shelves.slow_things import SlowThings, Thing
-from vision.shelves.slow_watch import RegionChange
+from vision.shelves.slow_watch import RegionChange, SlotLook
 from vision.shelves.verdicts import Verdict, candidates, probability_of
 from vision.types import SkuCandidate
 
@@ -39,8 +39,11 @@ class SlowJudge:
         self._things = SlowThings(planned_sku, unit_shares, references, settings)
         self._background: SlowBackground | None = None
 
-    def judge(self, change: RegionChange) -> list[tuple[RegionChange, Verdict]]:
-        """Return what came and went, a product at a time; nothing where things only moved."""
+    def judge(self, look: SlotLook) -> list[tuple[RegionChange, Verdict]]:
+        """Take the next look; return what came and went, a product at a time; nothing where things only moved."""
+        change = look.change
+        if change is None:
+            return []
         if self._background is None:
             self._background = SlowBackground(change.region.shape, self._settings)
         found: list[Thing] = []
@@ -50,6 +53,10 @@ class SlowJudge:
         for each in real:
             self._learn(self._background, change, each.thing)
         return self._told(change, real)
+
+    def finish(self) -> list[tuple[RegionChange, Verdict]]:
+        """Return nothing: every look was judged when it came."""
+        return []
 
     def _unmoved(self, things: list[Thing]) -> list[Thing]:
         """Leave out pairs that touch, one leaving and one coming, that one product explains: it was moved."""

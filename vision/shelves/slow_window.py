@@ -15,11 +15,17 @@ from vision.types import F32, U8, EvidenceFrame
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClearLook:
-    """A patch (P, Q, 3) BGR in the light of the look believed before; where ``unread`` (P, Q) it is that look itself."""
+    """One patch, judged.
+
+    ``picture`` (P, Q, 3) is the patch, BGR, in the light of the look believed before; where ``unread`` (P, Q) it is
+    that look itself. ``patch`` (P, Q, 3) is as the camera gave it, and ``things`` (T, 5) what else was: left, top, right, bottom in pixels of the patch, and score.
+    """
 
     picture: F32
     unread: Mask
     frame: EvidenceFrame
+    patch: U8
+    things: F32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +34,11 @@ class _Waiting:
     skin: Mask
     hidden: Mask
     frame: EvidenceFrame
+    patch: U8
+    things: F32
+
+    def judged(self, picture: F32, unread: Mask) -> ClearLook:
+        return ClearLook(picture, unread, self.frame, self.patch, self.things)
 
 
 class SlowWindow:
@@ -38,20 +49,22 @@ class SlowWindow:
     person was found unless neighbours share nearly all of it. Such parts are not read.
     """
 
-    def __init__(self, settings: SlowSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: SlowSettings, cover_agreement: int) -> None:
+        self._settings, self._cover_agreement = settings, cover_agreement
         self._patches: list[_Waiting] = []
         self._next = 0
 
-    def push(self, patch: U8, hidden: Mask, frame: EvidenceFrame, believed: F32 | None) -> ClearLook | None:
+    def push(
+        self, patch: U8, hidden: Mask, things: F32, frame: EvidenceFrame, believed: F32 | None
+    ) -> ClearLook | None:
         """Take the next patch (P, Q, 3) BGR; return an earlier one, if enough later ones are known.
 
-        ``hidden`` (G, G) is a grid over the patch, true where a person was found. ``believed`` is the
-        picture (P, Q, 3) BGR that the slot last gave, None before the first.
+        ``hidden`` (G, G) is a grid over the patch, true where a person was found, ``things`` (T, 5) is what else was.
+        ``believed`` is the picture (P, Q, 3) BGR that the slot last gave, None before the first.
         """
         size = (patch.shape[1], patch.shape[0])
         cover = np.asarray(cv2.resize(hidden.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)) > 0
-        self._patches.append(_Waiting(patch.astype(np.float32), skin(patch), cover, frame))
+        self._patches.append(_Waiting(patch.astype(np.float32), skin(patch), cover, frame, patch, things))
         ready = len(self._patches) - self._settings.neighbours > self._next
         return self.pop(believed) if ready else None
 
@@ -72,10 +85,10 @@ class SlowWindow:
 
     def _read(self, judged: _Waiting, believed: F32 | None) -> ClearLook:
         if believed is None:
-            return ClearLook(judged.picture, np.zeros(judged.skin.shape, np.bool_), judged.frame)
+            return judged.judged(judged.picture, np.zeros(judged.skin.shape, np.bool_))
         now = relight(judged.picture, believed)
         unread = self._disturbed(now, judged, believed)
-        return ClearLook(np.where(unread[..., None], believed, now), unread, judged.frame)
+        return judged.judged(np.where(unread[..., None], believed, now), unread)
 
     def _disturbed(self, now: F32, judged: _Waiting, believed: F32) -> Mask:
         settings, look = self._settings, self._lab(now)
@@ -97,7 +110,7 @@ class SlowWindow:
     def _is_hand(self, part: Mask, agreed: np.ndarray[tuple[int, ...], np.dtype[np.int64]], judged: _Waiting) -> bool:
         settings = self._settings
         if float(judged.hidden[part].mean()) > settings.cover_share:
-            return float((agreed[part] >= settings.cover_agreement).mean()) < settings.agreed_share
+            return float((agreed[part] >= self._cover_agreement).mean()) < settings.agreed_share
         arm = settings.arm_share * part.size
         bare = part & judged.skin & (agreed < settings.skin_agreement)
         return bool(blobs(part & (agreed == 0), arm) or blobs(bare, arm))
