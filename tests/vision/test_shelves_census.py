@@ -18,8 +18,9 @@ from vision.shelves.verdicts import Verdict
 from vision.types import Detections, EvidenceFrame, Frame, Interaction, People
 
 SECOND = 1_000_000_000
-COLOURS = {"red": (30, 30, 190), "blue": (170, 60, 30)}
+COLOURS = {"red": (30, 30, 190), "blue": (170, 60, 30), "bowl": (60, 150, 60)}
 WIDE, HIGH, TOP = 24, 50, 30
+SIZES = {"red": (WIDE, HIGH), "blue": (WIDE, HIGH), "bowl": (70, 70)}
 Cans = dict[int, str]
 Told = list[tuple[RegionChange, Verdict]]
 
@@ -44,7 +45,7 @@ def boxes(cans: Cans, score: float = 0.3) -> np.ndarray:
 
 def references() -> References:
     found = {}
-    for sku in COLOURS:
+    for sku in SIZES:
         crop = picture({20: sku}, 3)[TOP : TOP + HIGH, 20 : 20 + WIDE]
         found[sku] = histogram(to_lab(crop, 0), np.ones(crop.shape[:2], np.bool_))[None]
     return References(found)
@@ -53,8 +54,8 @@ def references() -> References:
 def told(frames: list[tuple[np.ndarray, np.ndarray]]) -> Told:
     """Show a slot's watch and census pictures with their boxes, one a second."""
     settings = SlowSettings()
-    front = UnitFront(WIDE * HIGH / (96 * 128), WIDE / HIGH)
-    census = SlowCensus(BoxReader(dict.fromkeys(COLOURS, front), 128 / 96, references(), settings), settings)
+    fronts = {sku: UnitFront(wide * high / (96 * 128), wide / high) for sku, (wide, high) in SIZES.items()}
+    census = SlowCensus(BoxReader(fronts, 128 / 96, references(), settings), settings)
     watcher = SlowWatch(settings, settings.census.cover_agreement)
     looks = []
     for second, (image, things) in enumerate(frames):
@@ -67,6 +68,21 @@ def shown(*states: tuple[Cans, int]) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return frames of each state as often as told, every can boxed."""
     cans = [state for state, count in states for _ in range(count)]
     return [(picture(each, k), boxes(each)) for k, each in enumerate(cans)]
+
+
+def stacked(*states: tuple[list[tuple[str, int, int]], int]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return frames of things at (product, left, top), the nearer ones last; each is boxed where it would be alone."""
+    things = [state for state, count in states for _ in range(count)]
+    frames = []
+    for k, each in enumerate(things):
+        image, rows = picture({}, k).astype(np.int64), []
+        for sku, left, top in each:
+            wide, high = SIZES[sku]
+            image[top : top + high, left : left + wide] = COLOURS[sku]
+            image[top : top + 6, left : left + wide] = 205
+            rows.append([left, top, left + wide, top + high, 0.3])
+        frames.append((image.astype(np.uint8), np.array(rows, np.float32).reshape(-1, 5)))
+    return frames
 
 
 def names(found: Told) -> list[tuple[int, str]]:
@@ -115,6 +131,19 @@ def test_a_thing_that_is_boxed_in_two_parts_is_one() -> None:
     frames = shown(({20: "red"}, 6), ({}, 6))
     frames[:6] = [(image, halves) for image, _ in frames[:6]]
     assert names(told(frames)) == [(-1, "red")]
+
+
+def test_a_can_before_a_large_thing_is_another() -> None:
+    bowl, can = ("bowl", 20, 20), ("red", 50, 42)
+    assert names(told(stacked(([bowl], 6), ([bowl, can], 6), ([bowl], 6)))) == [(1, "red"), (-1, "red")]
+
+
+def test_a_can_hidden_by_one_before_it_is_still_there() -> None:
+    back, front = ("red", 50, 18), ("red", 53, 34)
+    frames = stacked(([back], 6), ([back, front], 6), ([back], 6))
+    for k in range(6, 12):
+        frames[k] = (frames[k][0], frames[k][1][1:])  # what is hidden for the most part gets no box
+    assert names(told(frames)) == [(1, "red"), (-1, "red")]
 
 
 def test_what_an_undetected_arm_hides_for_two_looks_is_not_told() -> None:

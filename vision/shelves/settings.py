@@ -368,10 +368,10 @@ class CensusSettings(Strict):
         default=9.0, ge=-50, le=50, description="log odds of its likeliest product below which a box is no thing"
     )
     sure_logit: float = Field(
-        default=10.0,
+        default=11.0,
         ge=-50,
         le=50,
-        description="log odds from which on one look is enough; on v2 products have 8 to 14, hands and floor up to 8",
+        description="log odds from which on one look is enough; on v2 and drawn bins products have 9 to 15, hands and floor up to 10.6",
     )
     sights: int = Field(
         default=2, ge=1, le=20, description="looks that must agree that a less sure thing is there, or not"

@@ -136,9 +136,11 @@ class BoxReader:
         return -min(0.5 * area * area, census.area_logit) - min(0.5 * aspect * aspect, census.aspect_logit)
 
     def _is_same(self, one: ThingBox, other: ThingBox) -> bool:
-        shared, census = _shared(one.corners, other.corners), self._settings.census
-        part = shared / min(_area(one.corners), _area(other.corners))
-        return part >= census.contained or overlap(one.corners, other.corners) >= census.overlap
+        """Tell whether two boxes are of one thing. One product may stand before another, wholly inside its box."""
+        census = self._settings.census
+        part = max(part_of(one.corners, other.corners), part_of(other.corners, one.corners))
+        is_part = one.sku == other.sku and part >= census.contained
+        return is_part or overlap(one.corners, other.corners) >= census.overlap
 
 
 def shrunk(corners: Corners, shape: Sequence[int]) -> Mask:

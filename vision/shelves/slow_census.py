@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,7 +109,8 @@ class SlowCensus:
             if k in box_of:
                 thing.seen(boxes[box_of[k]], look.after, look.clear.frame)
         seen = {id(thing) for k, thing in enumerate((*self._there, *self._unsure)) if k in box_of}
-        self._there = [each for each in self._there if id(each) in seen or not self._is_part(each, boxes, box_of)]
+        whole = [boxes[k] for k in box_of.values()]
+        self._there = [each for each in self._there if id(each) in seen or not self._is_part(each, whole)]
         told, gone = self._departed(look, boxes, [each for each in self._there if id(each) not in seen])
         told += self._confirmed(look, seen)
         fresh = [box for k, box in enumerate(boxes) if k not in set(box_of.values())]
@@ -131,17 +132,31 @@ class SlowCensus:
                 found[i] = j
         return found
 
-    def _is_part(self, thing: _Thing, boxes: Sequence[ThingBox], box_of: Mapping[int, int]) -> bool:
-        """Tell whether ``thing``, unseen, was but a part of one of its product that is seen whole."""
+    def _is_part(self, thing: _Thing, boxes: Sequence[ThingBox]) -> bool:
+        """Tell whether ``thing``, seldom seen, was but a part of one of its product that is seen whole in ``boxes``.
+
+        One that was seen often is behind it.
+        """
+        seldom = thing.sights < self._census.seen_share * (thing.looks + 1)
         least = self._census.contained
-        return any(
-            boxes[k].sku == thing.sku and part_of(thing.corners, boxes[k].corners) >= least for k in box_of.values()
-        )
+        return seldom and any(box.sku == thing.sku and part_of(thing.corners, box.corners) >= least for box in boxes)
 
     def _is_another(self, thing: _Thing, box: ThingBox, look: SlotLook) -> bool:
-        """Tell whether ``box`` shows another product than the ``thing`` that was there, in changed pixels."""
+        """Tell whether ``box`` shows another product than the ``thing`` that was there, or one that came before it.
+
+        That stands nearer, has changed pixels beyond the thing, and what it leaves free of the thing has not changed.
+        """
+        census, place = self._census, shrunk(thing.corners, look.novel.shape)
         lead = box.logit - box.evidence[thing.sku]
-        return lead > self._census.swapped_logit and self._changed(thing, look, box.region) > self._census.new_share
+        if lead > census.swapped_logit and self._changed(thing, look, box.region) > census.new_share:
+            return True
+        if not self._is_nearer(box, thing, look):
+            return False
+        beyond, rest = box.region & ~place, place & ~box.region & ~look.clear.unread
+        if min(beyond.sum() / box.region.sum(), rest.sum() / place.sum()) < census.free_share:
+            return False
+        is_new = self._changed(thing, look, beyond) > census.new_share
+        return is_new and self._changed(thing, look, rest) < census.still_share
 
     def _departed(
         self, look: SlotLook, boxes: Sequence[ThingBox], unseen: Sequence[_Thing]
@@ -193,14 +208,15 @@ class SlowCensus:
     def _arrived(self, look: SlotLook, boxes: Sequence[ThingBox], gone: Mask) -> list[_Told]:
         """Take boxes of nothing known for new things; return those that are sure at once.
 
-        Where their pixels did not change they were there before. What shows beside the place of a
-        thing that left counts first: the rest may only have come to light.
+        Where their pixels did not change they were there before. What shows beside the places of things counts
+        first: where one left the rest may only have come to light, and one of its kind before another looks like it.
         """
         told: list[_Told] = []
+        known = np.logical_or.reduce([gone, *(shrunk(each.corners, gone.shape) for each in self._there)])
         for box in boxes:
             if self._is_back(box, look) or self._is_more(box, look):
                 continue
-            beside = box.region & ~gone
+            beside = box.region & ~known
             enough = float(beside.sum()) > 0.25 * float(box.region.sum())
             novel = float(look.novel[beside if enough else box.region].mean())
             is_new = novel > self._census.new_share
@@ -265,9 +281,12 @@ class SlowCensus:
 
     def _before(self, thing: _Thing, boxes: Sequence[ThingBox], look: SlotLook) -> Mask:
         """Return the pixels (P, Q) of boxes that stand nearer to the camera: their feet are lower in its picture."""
-        foot = thing.corners[3] + self._census.lower_share * look.novel.shape[0]
-        nearer = [box.region for box in boxes if box.corners[3] > foot]
+        nearer = [box.region for box in boxes if self._is_nearer(box, thing, look)]
         return np.logical_or.reduce(nearer) if nearer else np.zeros(look.novel.shape, np.bool_)
+
+    def _is_nearer(self, box: ThingBox, thing: _Thing, look: SlotLook) -> bool:
+        lower = self._census.lower_share * float(look.novel.shape[0])
+        return box.corners[3] > thing.corners[3] + lower
 
     def _last_read(self, region: Mask) -> EvidenceFrame:
         """Return the latest frame before that showed most of ``region``, or the oldest remembered."""
