@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -17,7 +18,7 @@ from vision.types import U8, Frame, Interaction
 _KEPT_FRAMES = 160
 _QUALITY = 82
 _BEFORE_NS = 600_000_000
-"""How long before a hand came the "before" picture is taken: no arm is at the slot yet, the shopper is still arriving."""
+"""How long before a hand came the "before" picture of a slot is taken that no camera saw change: no arm is there yet."""
 _CROP_PX = (180, 180)
 
 
@@ -46,17 +47,24 @@ class PictureBuffer:
         self._frames[frame.camera_id].append((frame.captured_at_ns, data.tobytes()))
 
     def evidence(self, interaction: Interaction) -> Evidence | None:
-        """Return pictures of the slot before, during and after, from the camera that shows it largest."""
+        """Return pictures of the slot before, during and after.
+
+        They are from the camera that shows it largest of those that saw it change, or of all where none did. "Before"
+        is that camera's last clear look at the slot.
+        """
         corners_m = self._corners_m(interaction)
-        camera_id = self._best_camera(corners_m)
+        witnesses = sorted({each.camera_id for each in interaction.evidence})
+        camera_id = self._best_camera(corners_m, witnesses) or self._best_camera(corners_m, sorted(self._frames))
         if camera_id is None:
             return None
         pixels, _ = self._geometry.cameras[camera_id].project(corners_m)
         middle_ns = (interaction.opened_at_ns + interaction.closed_at_ns) // 2
         during = self._at(camera_id, middle_ns)
+        looks = [each.captured_at_ns for each in interaction.evidence if each.camera_id == camera_id]
+        before_ns = min(looks, default=interaction.opened_at_ns - _BEFORE_NS)
         return Evidence(
             camera_id,
-            _crop(self._at(camera_id, interaction.opened_at_ns - _BEFORE_NS), pixels),
+            _crop(self._at(camera_id, before_ns), pixels),
             None if during is None else _data_address(_outlined(during, pixels)),
             _crop(self._newest(camera_id), pixels),
         )
@@ -67,9 +75,12 @@ class PictureBuffer:
         shelf = next(each for each in self._geometry.shelves if each.shelf_id == interaction.shelf_id)
         return shelf.front_corners_m
 
-    def _best_camera(self, corners_m: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str | None:
+    def _best_camera(
+        self, corners_m: np.ndarray[tuple[int, ...], np.dtype[np.float64]], among: Sequence[str]
+    ) -> str | None:
         areas: dict[str, float] = {}
-        for camera_id, camera in self._geometry.cameras.items():
+        for camera_id in among:
+            camera = self._geometry.cameras[camera_id]
             if self._frames[camera_id] and self._geometry.sees(camera_id, corners_m).all():
                 pixels, _ = camera.project(corners_m)
                 areas[camera_id] = float(cv2.contourArea(pixels.astype(np.float32)))
