@@ -89,8 +89,8 @@ class ThingSettings(Strict):
         default=0.01,
         gt=0,
         le=1,
-        description="things below this are dropped; low, since what they are is judged by their looks: at 0.01 COCO's YOLO11n "
-        "boxes 92 % of the products of the shelf-bin clip v2, at 0.1 three quarters, with 8 boxes a frame",
+        description="things below this are dropped; low, since what they are is judged by their looks, and COCO's models "
+        "box products that they have no name for at low scores",
     )
     overlap: float = Field(
         default=0.7, gt=0, le=1, description="of two such boxes that overlap more than this the weaker is dropped"

@@ -334,7 +334,7 @@ class CensusSettings(Strict):
         default=1,
         ge=1,
         le=20,
-        description="neighbours that must share a part in people's boxes, in place of the two below: a thing that only seemed gone "
+        description="neighbours that must share a part in people's boxes, in place of the setting of the same name without boxes: a thing that only seemed gone "
         "behind a resting hand is taken back when it shows again",
     )
     smallest_share: float = Field(
@@ -371,7 +371,7 @@ class CensusSettings(Strict):
         default=11.0,
         ge=-50,
         le=50,
-        description="log odds from which on one look is enough; on v2 and drawn bins products have 9 to 15, hands and floor up to 10.6",
+        description="log odds from which on one look is enough; hands and bare floor that resemble a product stay below it",
     )
     sights: int = Field(
         default=2, ge=1, le=20, description="looks that must agree that a less sure thing is there, or not"

@@ -6,7 +6,6 @@ miss one now and then, and the pixels of a thing that nobody touched do not chan
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +15,12 @@ import numpy as np
 from vision.shelves.looks import Mask, distance
 from vision.shelves.settings import SlowSettings
 from vision.shelves.slow_boxes import BoxReader, Corners, ThingBox, overlap, part_of, shrunk
-from vision.shelves.slow_watch import RegionChange, SlotLook, between
-from vision.shelves.verdicts import Verdict, candidates, probability_of
-from vision.types import F32, EvidenceFrame, SkuCandidate
+from vision.shelves.slow_watch import FORMER, RegionChange, SlotLook, between, last_read
+from vision.shelves.verdicts import Verdict, likeliest, probability_of
+from vision.types import F32, EvidenceFrame
 
-_FORMER = 12
-"""Looks remembered with what of them was not read."""
-_LEAST_PROBABILITY = 0.01
-"""Products less likely than this are not named, but for the first."""
+_ENOUGH = 0.25
+"""Share of a box beside all known things from which on that part alone tells whether it is new: less is its edge."""
 _SUREST = 6.0
 """Log odds beyond which no change is told to be surer: the evidence's terms are not independent."""
 
@@ -33,8 +30,8 @@ class _Thing:
     """One thing: its box, the sum of what its ``sights`` said of its product, and its ``look`` (P, Q, 3) Lab at the last.
 
     ``came`` is the last look without it and the first with it, None for what was there from the start or
-    came to light when another thing left. Of ``looks`` at its place, detected or not, ``missed`` are those since it was last there; ``went`` is the
-    last look with it and the first without.
+    came to light when another thing left. Of ``looks`` at its place, detected or not, ``missed`` are those since it
+    was last there; ``went`` is the last look with it and the first without.
     """
 
     corners: Corners
@@ -55,10 +52,14 @@ class _Thing:
     def logit(self) -> float:
         return max(self.evidence.values()) / self.sights
 
+    @property
+    def mean_evidence(self) -> dict[str, float]:
+        return {sku: logit / self.sights for sku, logit in self.evidence.items()}
+
     def seen(self, box: ThingBox, look: F32, frame: EvidenceFrame) -> None:
         """Take another sight of it. The box follows slowly: a hand that cuts it off for a look does not move it."""
-        before, now = self.corners, box.corners
-        self.corners = tuple(round((a + b) / 2, 4) for a, b in zip(before, now, strict=True))  # type: ignore[assignment]
+        left, top, right, bottom = (round((a + b) / 2, 4) for a, b in zip(self.corners, box.corners, strict=True))
+        self.corners = (left, top, right, bottom)
         self.evidence = {sku: round(self.evidence[sku] + box.evidence[sku], 6) for sku in self.evidence}
         self.look, self.sights = look, self.sights + 1
         self.still_there(frame)
@@ -77,7 +78,7 @@ class SlowCensus:
         self._reader, self._settings, self._census = reader, settings, settings.census
         self._there: list[_Thing] = []
         self._unsure: list[_Thing] = []
-        self._seen: deque[tuple[EvidenceFrame, Mask]] = deque(maxlen=_FORMER)
+        self._seen: deque[tuple[EvidenceFrame, Mask]] = deque(maxlen=FORMER)
         self._last: SlotLook | None = None
         self._held: deque[list[_Told]] = deque()
 
@@ -217,10 +218,10 @@ class SlowCensus:
             if self._is_back(box, look) or self._is_more(box, look):
                 continue
             beside = box.region & ~known
-            enough = float(beside.sum()) > 0.25 * float(box.region.sum())
+            enough = float(beside.sum()) > _ENOUGH * float(box.region.sum())
             novel = float(look.novel[beside if enough else box.region].mean())
             is_new = novel > self._census.new_share
-            thing = self._thing(box, look, (self._last_read(box.region), look.clear.frame) if is_new else None)
+            thing = self._thing(box, look, (last_read(self._seen, box.region), look.clear.frame) if is_new else None)
             if not is_new and self._is_counted(box):
                 continue
             if box.logit < self._census.sure_logit:
@@ -288,11 +289,6 @@ class SlowCensus:
         lower = self._census.lower_share * float(look.novel.shape[0])
         return box.corners[3] > thing.corners[3] + lower
 
-    def _last_read(self, region: Mask) -> EvidenceFrame:
-        """Return the latest frame before that showed most of ``region``, or the oldest remembered."""
-        read = [frame for frame, unread in self._seen if float(unread[region].mean()) < 0.5]
-        return read[-1] if read else self._seen[0][0]
-
     def _verdicts(self, told: list[_Told], look: SlotLook) -> list[tuple[RegionChange, Verdict]]:
         """Return what is told of ``told``: a thing that went and one of its product that came was moved."""
         found = []
@@ -304,11 +300,5 @@ class SlowCensus:
                 hidden = between((frame for frame, _ in self._seen), first, last)
                 change = RegionChange(region, look.before, look.after, first, last, hidden)
                 logit = min(thing.logit - self._census.least_logit, _SUREST)
-                found.append((change, Verdict(sign, probability_of(logit), _products(thing))))
+                found.append((change, Verdict(sign, probability_of(logit), likeliest(thing.mean_evidence))))
         return sorted(found, key=lambda each: (each[0].last.captured_at_ns, each[0].first.captured_at_ns))
-
-
-def _products(thing: _Thing) -> tuple[SkuCandidate, ...]:
-    mean = {sku: logit / thing.sights for sku, logit in thing.evidence.items()}
-    top = max(mean.values())
-    return candidates({sku: math.exp(logit - top) for sku, logit in mean.items()}, _LEAST_PROBABILITY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -14,11 +13,7 @@ from vision.shelves.settings import SlowSettings
 from vision.shelves.slow_background import SlowBackground
 from vision.shelves.slow_things import SlowThings, Thing
 from vision.shelves.slow_watch import RegionChange, SlotLook
-from vision.shelves.verdicts import Verdict, candidates, probability_of
-from vision.types import SkuCandidate
-
-LEAST_PROBABILITY = 0.01
-"""Products less likely than this are not named, but for the first."""
+from vision.shelves.verdicts import Verdict, likeliest, probability_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,11 +91,6 @@ class SlowJudge:
             units = sum(each.units for each in same)
             if units:
                 region = np.logical_or.reduce([each.thing.region for each in same])
-                verdict = Verdict(units, probability_of(same[0].logit), _products(same[0].thing))
+                verdict = Verdict(units, probability_of(same[0].logit), likeliest(same[0].thing.evidence))
                 told.append((replace(change, region=region), verdict))
         return told
-
-
-def _products(thing: Thing) -> tuple[SkuCandidate, ...]:
-    top = max(thing.evidence.values())
-    return candidates({sku: math.exp(logit - top) for sku, logit in thing.evidence.items()}, LEAST_PROBABILITY)

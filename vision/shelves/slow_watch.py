@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from vision.shelves.slow_light import whole
 from vision.shelves.slow_window import ClearLook, SlowWindow
 from vision.types import F32, U8, EvidenceFrame
 
-_FORMER = 12
+FORMER = 12
 """Frames remembered with what of them was read."""
 
 
@@ -63,7 +63,7 @@ class SlowWatch:
         self._settings = settings
         self._window = SlowWindow(settings, cover_agreement)
         self._picture: F32 | None = None
-        self._seen: deque[tuple[EvidenceFrame, Mask]] = deque(maxlen=_FORMER)
+        self._seen: deque[tuple[EvidenceFrame, Mask]] = deque(maxlen=FORMER)
 
     def see(self, patch: U8, hidden: Mask, things: F32, frame: EvidenceFrame) -> Iterator[SlotLook]:
         """Take the next patch (P, Q, 3) BGR, ``hidden`` (G, G) by people, with the ``things`` (T, 5) detected in it.
@@ -89,7 +89,7 @@ class SlowWatch:
         change = None
         if blobs(novel, self._settings.smallest_share * novel.size):
             self._picture = clear.picture
-            first = self._last_seen(novel)
+            first = last_read(self._seen, novel)
             hidden = between((frame for frame, _ in self._seen), first, clear.frame)
             change = RegionChange(novel, before, after, first, clear.frame, hidden)
         else:
@@ -98,11 +98,6 @@ class SlowWatch:
         self._seen.append((clear.frame, clear.unread))
         return SlotLook(clear, before, after, novel, change)
 
-    def _last_seen(self, region: Mask) -> EvidenceFrame:
-        """Return the latest frame that showed most of ``region``, or the oldest remembered."""
-        read = [frame for frame, unread in self._seen if float(unread[region].mean()) < 0.5]
-        return read[-1] if read else self._seen[0][0]
-
     def _lab(self, picture: F32) -> F32:
         return to_lab(whole(picture), self._settings.blur_px)
 
@@ -110,3 +105,12 @@ class SlowWatch:
 def between(frames: Iterable[EvidenceFrame], first: EvidenceFrame, last: EvidenceFrame) -> tuple[EvidenceFrame, ...]:
     """Return those of ``frames``, in order, that lie between two others."""
     return tuple(each for each in frames if first.captured_at_ns < each.captured_at_ns < last.captured_at_ns)
+
+
+def last_read(seen: Sequence[tuple[EvidenceFrame, Mask]], region: Mask) -> EvidenceFrame:
+    """Return the latest of the frames ``seen``, each with what of it was unread, that showed most of ``region``.
+
+    The oldest remembered where none did.
+    """
+    read = [frame for frame, unread in seen if float(unread[region].mean()) < 0.5]
+    return read[-1] if read else seen[0][0]

@@ -23,6 +23,16 @@ def probability_of(logit: float) -> float:
     return round(1 / (1 + math.exp(-logit)), 6)
 
 
+LEAST_PROBABILITY = 0.01
+"""Products of slow cameras less likely than this are not named, but for the first."""
+
+
+def likeliest(logits: Mapping[str, float]) -> tuple[SkuCandidate, ...]:
+    """Return SKUs by their log chances, likeliest first; these need not be normalised."""
+    top = max(logits.values())
+    return candidates({sku: math.exp(logit - top) for sku, logit in logits.items()}, LEAST_PROBABILITY)
+
+
 def candidates(chances: Mapping[str, float], least: float) -> tuple[SkuCandidate, ...]:
     """Return SKUs by chance, likeliest first; ``chances`` need not add up to 1. All below ``least`` but the first are left out.
 
