@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from store_layout.geometry import StoreGeometry
-from store_layout.model import Camera, Gondola, Product, Shelf, Slot, Store
+from store_layout.model import Slot
 from vision.shelves import InteractionFinder, ShelfObserver, ShelvesSettings
 from vision.shelves.looks import histogram, to_lab
 from vision.shelves.references import References
@@ -165,23 +167,10 @@ def test_behind_an_arm_a_change_is_timed_by_the_frames_that_the_arm_hid() -> Non
 
 
 @pytest.fixture(scope="module")
-def geometry() -> StoreGeometry:
-    """One slot of 0.4 m by 0.3 m that fills the middle of a slow camera's picture: 400 px to the metre."""
-    shelf = Shelf(id="s", height_m=1.0, clearance_m=0.3, slots=(Slot(id="all", sku="red", from_m=0.0, to_m=0.4),))
-    return StoreGeometry(
-        Store(
-            version=1,
-            name="drawn",
-            currency="EUR",
-            tax_classes={"standard": {"rate_percent": 0}},
-            floor_m=((-2, -3), (2, -3), (2, 1), (-2, 1)),
-            cameras=(
-                Camera(id="c", resolution_px=(320, 240), fps=1, position_m=(0.2, -1.0, 1.15), look_at_m=(0.2, 0, 1.15), focal_px=400),
-            ),
-            gondolas=(Gondola(id="g", front_left_m=(0, 0), facing_deg=270, width_m=0.4, depth_m=0.3, height_m=1.6, shelves=(shelf,)),),
-            products=tuple(Product(sku=sku, name=sku, price_minor=100, size_m=(0.075, 0.075, 0.15625)) for sku in COLOURS),
-        )
-    )  # fmt: skip
+def geometry(drawn_store: Callable[..., StoreGeometry]) -> StoreGeometry:
+    """One slot of 0.4 m by 0.3 m that fills the middle of a slow camera's picture."""
+    slots = (Slot(id="all", sku="red", from_m=0.0, to_m=0.4),)
+    return drawn_store(slots, width_m=0.4, fps=1, skus=COLOURS, size_m=(0.075, 0.075, 0.15625))
 
 
 def replayed(geometry: StoreGeometry, things: bool) -> list[Interaction]:

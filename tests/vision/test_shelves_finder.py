@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from store_layout.geometry import StoreGeometry
-from store_layout.model import Camera, Gondola, Product, Shelf, Slot, Store
+from store_layout.model import Slot
 from vision.shelves import InteractionFinder, ShelfObserver, ShelvesSettings
 from vision.types import Detections, Frame, Interaction, People, SlotViews
 
@@ -15,28 +17,13 @@ COLOURS = {"red": (30, 30, 190), "blue": (170, 60, 30)}
 
 
 @pytest.fixture(scope="module")
-def geometry() -> StoreGeometry:
-    """One shelf 0.6 m wide, two slots of one can each, a camera right in front: 400 px to the metre."""
+def geometry(drawn_store: Callable[..., StoreGeometry]) -> StoreGeometry:
+    """One shelf 0.6 m wide, two slots of one can each."""
     slots = (
         Slot(id="left", sku="red", from_m=0.0, to_m=0.3),
         Slot(id="right", sku="blue", from_m=0.3, to_m=0.6),
     )
-    shelf = Shelf(id="s", height_m=1.0, clearance_m=0.3, slots=slots)
-    size = (0.12, 0.12, 0.2)
-    return StoreGeometry(
-        Store(
-            version=1,
-            name="drawn",
-            currency="EUR",
-            tax_classes={"standard": {"rate_percent": 0}},
-            floor_m=((-2, -3), (2, -3), (2, 1), (-2, 1)),
-            cameras=(
-                Camera(id="c", resolution_px=(320, 240), fps=FPS, position_m=(0.3, -1.0, 1.15), look_at_m=(0.3, 0, 1.15), focal_px=400),
-            ),
-            gondolas=(Gondola(id="g", front_left_m=(0, 0), facing_deg=270, width_m=0.6, depth_m=0.3, height_m=1.6, shelves=(shelf,)),),
-            products=tuple(Product(sku=sku, name=sku, price_minor=100, size_m=size) for sku in COLOURS),
-        )
-    )  # fmt: skip
+    return drawn_store(slots, width_m=0.6, fps=FPS, skus=COLOURS, size_m=(0.12, 0.12, 0.2))
 
 
 def picture(index: int, cans: str, hand_px: tuple[float, float] | None, light: float = 0.0) -> np.ndarray:
