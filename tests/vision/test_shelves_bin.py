@@ -19,8 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 import yaml
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from tillfree.replay import EVENTS_FILE, ReplayOptions, replay
 
@@ -120,18 +123,17 @@ def told(events: Events) -> list[tuple[float, str, int]]:
     ]
 
 
-def hits(found: list[tuple[float, str, int]], truth: Sequence[Change]) -> int:
-    """Match each told unit to at most one true one of its product and kind, in its time plus a second."""
-    left = list(truth)
-    for at_s, sku, sign in found:
-        fits = [
-            one
-            for one in left
-            if (one.sku, one.sign) == (sku, sign) and one.after_s - 0.05 <= at_s <= one.before_s + 1.0
-        ]
-        if fits:
-            left.remove(fits[0])
-    return len(truth) - len(left)
+def hits(found: Sequence[tuple[float, str, int]], truth: Sequence[Change]) -> int:
+    """Return how many told units can be given each a true one of its product and kind, in its time plus a second."""
+    fits = [
+        [(one.sku, one.sign) == (sku, sign) and one.after_s - 0.05 <= at_s <= one.before_s + 1.0 for one in truth]
+        for at_s, sku, sign in found
+    ]
+    if not found or not truth:
+        return 0
+    # The most pairs that there are: first come, first served would depend on the order in which changes are told.
+    matched = maximum_bipartite_matching(csr_array(np.array(fits, np.bool_)), perm_type="column")
+    return int((matched >= 0).sum())
 
 
 def china_truth(clips: Path) -> list[Change]:
