@@ -8,7 +8,17 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from billing.money import Money
-from billing.types import Charge, ChargeState, Receipt, ReceiptLine, TaxLine
+from billing.types import (
+    Charge,
+    ChargeState,
+    ItemCount,
+    Receipt,
+    ReceiptLine,
+    Refund,
+    RefundReason,
+    RefundState,
+    TaxLine,
+)
 from store_layout.model import Strict
 
 
@@ -32,6 +42,23 @@ class TaxModel(Strict):
     net_minor: int
     tax_minor: int
     gross_minor: int
+
+    @classmethod
+    def of(cls, tax: TaxLine) -> Self:
+        """Take a tax line apart for JSON."""
+        return cls(
+            tax_class=tax.tax_class,
+            rate_percent=tax.rate_percent,
+            inclusive=tax.inclusive,
+            net_minor=tax.net.minor,
+            tax_minor=tax.tax.minor,
+            gross_minor=tax.gross.minor,
+        )
+
+    def tax_line(self, currency: str) -> TaxLine:
+        """Put the tax line together again."""
+        net, tax, gross = (Money(minor, currency) for minor in (self.net_minor, self.tax_minor, self.gross_minor))
+        return TaxLine(self.tax_class, self.rate_percent, self.inclusive, net, tax, gross)
 
 
 class ReceiptModel(Strict):
@@ -66,17 +93,7 @@ class ReceiptModel(Strict):
                 )
                 for line in receipt.lines
             ),
-            taxes=tuple(
-                TaxModel(
-                    tax_class=tax.tax_class,
-                    rate_percent=tax.rate_percent,
-                    inclusive=tax.inclusive,
-                    net_minor=tax.net.minor,
-                    tax_minor=tax.tax.minor,
-                    gross_minor=tax.gross.minor,
-                )
-                for tax in receipt.taxes
-            ),
+            taxes=tuple(TaxModel.of(tax) for tax in receipt.taxes),
             net_minor=receipt.net.minor,
             tax_minor=receipt.tax.minor,
             total_minor=receipt.total.minor,
@@ -93,12 +110,7 @@ class ReceiptModel(Strict):
             ReceiptLine(x.sku, x.name, x.quantity, money(x.unit_price_minor), money(x.amount_minor), x.tax_class)
             for x in self.lines
         )
-        taxes = tuple(
-            TaxLine(
-                x.tax_class, x.rate_percent, x.inclusive, money(x.net_minor), money(x.tax_minor), money(x.gross_minor)
-            )
-            for x in self.taxes
-        )
+        taxes = tuple(each.tax_line(self.currency) for each in self.taxes)
         return Receipt(
             visit_id=self.visit_id,
             issued_at_ns=self.issued_at_ns,
@@ -121,6 +133,7 @@ class ChargeModel(Strict):
     receipt_digest: str
     currency: str
     amount_minor: int
+    paid_minor: int
     state: ChargeState
     created_at_ns: int
     settled_at_ns: int | None
@@ -137,9 +150,62 @@ class ChargeModel(Strict):
             receipt_digest=charge.receipt_digest,
             currency=charge.amount.currency,
             amount_minor=charge.amount.minor,
+            paid_minor=charge.paid.minor,
             state=charge.state,
             created_at_ns=charge.created_at_ns,
             settled_at_ns=charge.settled_at_ns,
             gateway_reference=charge.gateway_reference,
             decline_reason=charge.decline_reason,
+        )
+
+
+class CountModel(Strict):
+    """So many of one product."""
+
+    sku: str
+    quantity: Annotated[int, Field(ge=1)]
+
+
+class RefundModel(Strict):
+    """A refund; amounts in minor units of its currency."""
+
+    key: str
+    visit_id: str
+    digest: str
+    reason: RefundReason
+    items: tuple[CountModel, ...]
+    taxes: tuple[TaxModel, ...]
+    currency: str
+    amount_minor: int
+    state: RefundState
+    created_at_ns: int
+
+    @classmethod
+    def of(cls, refund: Refund) -> Self:
+        """Take a refund apart for JSON."""
+        return cls(
+            key=refund.key,
+            visit_id=refund.visit_id,
+            digest=refund.digest,
+            reason=refund.reason,
+            items=tuple(CountModel(sku=item.sku, quantity=item.quantity) for item in refund.items),
+            taxes=tuple(TaxModel.of(tax) for tax in refund.taxes),
+            currency=refund.amount.currency,
+            amount_minor=refund.amount.minor,
+            state=refund.state,
+            created_at_ns=refund.created_at_ns,
+        )
+
+    def refund(self) -> Refund:
+        """Put the refund together again."""
+        return Refund(
+            key=self.key,
+            visit_id=self.visit_id,
+            digest=self.digest,
+            reason=self.reason,
+            items=tuple(ItemCount(item.sku, item.quantity) for item in self.items),
+            taxes=tuple(tax.tax_line(self.currency) for tax in self.taxes),
+            amount=Money(self.amount_minor, self.currency),
+            state=self.state,
+            created_at_ns=self.created_at_ns,
         )

@@ -5,6 +5,7 @@ BillingError
 ├── PriceError        a product without price or tax class
 ├── KeyConflict       one idempotency key, two receipts
 ├── LedgerError       entries that do not sum to zero
+├── RefundError       units that cannot be given back
 ├── ChargeStateError  something asked of a charge that its state forbids
 └── GatewayError
     ├── GatewayTimeout   no answer: nobody knows whether money moved
@@ -32,6 +33,10 @@ class KeyConflict(BillingError):
 
 class LedgerError(BillingError, ValueError):
     """A ledger posting that is not balanced."""
+
+
+class RefundError(BillingError, ValueError):
+    """A refund of what was not bought, was given back already, or was bought too long ago."""
 
 
 class ChargeStateError(BillingError):

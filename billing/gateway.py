@@ -3,76 +3,117 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from billing.errors import GatewayRefused, GatewayTimeout, KeyConflict
 from billing.money import Money
+from billing.types import PaymentAction, PaymentState
 
 
 @dataclass(frozen=True, slots=True)
-class CaptureRequest:
-    """Take ``amount`` from whoever ``token`` stands for, once per ``key``."""
+class GatewayRequest:
+    """Ask for ``action``, once per ``key``. ``digest`` is that of what it is for.
+
+    Holds and charges take from whoever ``token`` stands for; captures, voids and refunds name by ``of`` the gateway's
+    own reference of the hold, or of the capture or charge.
+    """
 
     key: str
-    receipt_digest: str
-    token: str
+    action: PaymentAction
     amount: Money
+    digest: str
+    token: str
+    of: str | None = None
+    at_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayAnswer:
     """What became of a request; ``reference`` is the gateway's own number for it.
 
-    ``receipt_digest`` is that of the request, so that the asker knows it is their own.
+    ``digest`` is that of the request, so that the asker knows it is their own. ``state`` is never UNKNOWN.
+    ``expires_at_ns`` is when a hold lapses.
     """
 
     key: str
-    receipt_digest: str
-    status: Literal["captured", "declined"]
+    digest: str
+    action: PaymentAction
+    amount: Money
+    state: PaymentState
     reference: str
     reason: str | None = None
+    expires_at_ns: int | None = None
+
+
+EXPIRED = "hold expired"
+"""Reason of a capture that was declined because its hold had lapsed: the money is charged without one."""
 
 
 class Gateway(Protocol):
     """What billing needs of a payment provider. The contract suite in tests/billing holds every adapter to it."""
 
-    def capture(self, request: CaptureRequest) -> GatewayAnswer:
-        """Take the money, once per key: the same request again gives the same answer.
+    def send(self, request: GatewayRequest) -> GatewayAnswer:
+        """Do it, once per key: the same request again, at whatever time, gives the same answer.
 
-        Raises KeyConflict for a known key with another digest or amount, GatewayRefused for an amount
-        that is not positive, GatewayTimeout where no answer came.
+        A capture lets the rest of its hold go. Raises KeyConflict for a known key with another digest or amount,
+        GatewayRefused for what can never be done (an amount that is not positive, more than the hold or what is left to
+        refund, a hold that was captured or voided), GatewayTimeout where no answer came.
         """
         ...
 
     def find(self, key: str) -> GatewayAnswer | None:
-        """Return what became of ``key``, None where no such request ever arrived. Raises GatewayTimeout."""
+        """Return how ``key`` stands now, None where no such request ever arrived. Raises GatewayTimeout."""
+        ...
+
+    def smallest(self, currency: str) -> Money:
+        """Return the smallest amount that can be charged."""
+        ...
+
+    def listing(self) -> tuple[GatewayAnswer, ...]:
+        """Return all requests that arrived, in order: what daily books are compared with. Raises GatewayTimeout."""
         ...
 
 
-Behaviour = Literal["ok", "decline", "timeout", "lost_answer", "duplicate"]
-"""What a sandbox does with a request: take it; decline it; never get it; take it and lose the
-answer; get it twice over a bad line."""
+Behaviour = Literal["ok", "decline", "needs_shopper", "timeout", "lost_answer", "duplicate"]
+"""What a sandbox does with a request: take it; decline it; ask the shopper to authenticate; never get it; take it
+and lose the answer; get it twice over a bad line."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """What is left of a hold, or of a capture or charge that can be refunded."""
+
+    left: Money
+    expires_at_ns: int | None = None
+    open: bool = True
 
 
 class SandboxGateway:
-    """A gateway in memory. ``script`` says what happens to each capture call in turn, then all is well.
+    """A gateway in memory. ``script``, which may have no end, says what happens to each request in turn, then all is well.
 
-    ``declined_tokens`` are cards without money. Safe to use from several threads.
+    ``declined_tokens`` are cards without money. Holds lapse after ``hold_ns``. Safe to use from several threads.
     """
 
-    def __init__(self, script: Iterable[Behaviour] = (), declined_tokens: Iterable[str] = ()) -> None:
-        self._script = deque(script)
+    def __init__(
+        self,
+        script: Iterable[Behaviour] = (),
+        declined_tokens: Iterable[str] = (),
+        hold_ns: int = 7 * 86_400 * 10**9,
+        smallest_minor: int = 1,
+    ) -> None:
+        self._script = iter(script)
         self._declined = frozenset(declined_tokens)
-        self._done: dict[str, tuple[CaptureRequest, GatewayAnswer]] = {}
+        self._hold_ns, self._smallest_minor = hold_ns, smallest_minor
+        self._done: dict[str, tuple[GatewayRequest, GatewayAnswer]] = {}
+        self._held: dict[str, _Held] = {}
         self._lock = threading.Lock()
 
-    def capture(self, request: CaptureRequest) -> GatewayAnswer:
-        """See ``Gateway.capture``."""
+    def send(self, request: GatewayRequest) -> GatewayAnswer:
+        """See ``Gateway.send``."""
         with self._lock:
-            behaviour = self._script.popleft() if self._script else "ok"
+            behaviour: Behaviour = next(self._script, "ok")
             if behaviour == "timeout":
                 raise GatewayTimeout(f"{request.key}: the sandbox was told not to get this request")
             if behaviour == "duplicate":
@@ -88,27 +129,73 @@ class SandboxGateway:
             done = self._done.get(key)
             return None if done is None else done[1]
 
-    def captured(self) -> tuple[CaptureRequest, ...]:
-        """Return what was really taken, in order: the other side's books, for tests and demos."""
-        with self._lock:
-            return tuple(request for request, answer in self._done.values() if answer.status == "captured")
+    def smallest(self, currency: str) -> Money:
+        """See ``Gateway.smallest``."""
+        return Money(self._smallest_minor, currency)
 
-    def _take(self, request: CaptureRequest, behaviour: Behaviour) -> GatewayAnswer:
+    def listing(self) -> tuple[GatewayAnswer, ...]:
+        """See ``Gateway.listing``."""
+        with self._lock:
+            return tuple(answer for _, answer in self._done.values())
+
+    def authenticate(self, key: str) -> None:
+        """Let the shopper authenticate the request ``key``, which asked for it: it is done now."""
+        with self._lock:
+            request, answer = self._done[key]
+            if answer.state is PaymentState.NEEDS_SHOPPER:
+                self._keep(request, PaymentState.DONE, None)
+
+    def captured(self) -> tuple[GatewayRequest, ...]:
+        """Return what was really taken, in order: the other side's books, for tests and demos."""
+        taking = (PaymentAction.CAPTURE, PaymentAction.CHARGE)
+        with self._lock:
+            done = [request for request, answer in self._done.values() if answer.state is PaymentState.DONE]
+            return tuple(request for request in done if request.action in taking)
+
+    def _take(self, request: GatewayRequest, behaviour: Behaviour) -> GatewayAnswer:
         known = self._done.get(request.key)
         if known is not None:
-            if known[0] != request:
-                raise KeyConflict(f"{request.key}: the gateway knows this key for another receipt")
+            if (known[0].digest, known[0].amount, known[0].action) != (request.digest, request.amount, request.action):
+                raise KeyConflict(f"{request.key}: the gateway knows this key for another request")
             return known[1]
         if request.amount.minor <= 0:
-            raise GatewayRefused(f"{request.key}: {request.amount} cannot be captured")
-        reference = f"sandbox-{len(self._done) + 1:06d}"
-        declined = behaviour == "decline" or request.token in self._declined
+            raise GatewayRefused(f"{request.key}: {request.amount} cannot be moved")
+        return self._keep(request, *self._judged(request, behaviour))
+
+    def _judged(self, request: GatewayRequest, behaviour: Behaviour) -> tuple[PaymentState, str | None]:
+        if request.action in (PaymentAction.HOLD, PaymentAction.CHARGE):
+            if behaviour == "needs_shopper":
+                return PaymentState.NEEDS_SHOPPER, "the card asks for authentication"
+            declined = behaviour == "decline" or request.token in self._declined
+            return (PaymentState.DECLINED, "card declined") if declined else (PaymentState.DONE, None)
+        held = self._held.get(request.of or "")
+        if held is None or not held.open or held.left.minor < request.amount.minor:
+            raise GatewayRefused(f"{request.key}: {request.amount} is more than is left of {request.of}")
+        if held.expires_at_ns is not None and request.at_ns >= held.expires_at_ns:
+            return PaymentState.DECLINED, EXPIRED
+        return (PaymentState.DECLINED, "declined") if behaviour == "decline" else (PaymentState.DONE, None)
+
+    def _keep(self, request: GatewayRequest, state: PaymentState, reason: str | None) -> GatewayAnswer:
+        known = self._done.get(request.key)
+        reference = f"sandbox-{len(self._done) + 1:06d}" if known is None else known[1].reference
+        expires_at_ns = None
+        if state is PaymentState.DONE:
+            expires_at_ns = self._move(request, reference)
         answer = GatewayAnswer(
-            key=request.key,
-            receipt_digest=request.receipt_digest,
-            status="declined" if declined else "captured",
-            reference=reference,
-            reason="card declined" if declined else None,
+            request.key, request.digest, request.action, request.amount, state, reference, reason, expires_at_ns
         )
         self._done[request.key] = (request, answer)
         return answer
+
+    def _move(self, request: GatewayRequest, reference: str) -> int | None:
+        """Count what a request that is done holds, takes or gives back; return when a hold lapses."""
+        if request.action is PaymentAction.HOLD:
+            self._held[reference] = _Held(request.amount, request.at_ns + self._hold_ns)
+            return request.at_ns + self._hold_ns
+        if request.action in (PaymentAction.CAPTURE, PaymentAction.CHARGE):
+            self._held[reference] = _Held(request.amount)
+        if request.of is not None:
+            source = self._held[request.of]
+            source.left -= request.amount
+            source.open = request.action is PaymentAction.REFUND
+        return None

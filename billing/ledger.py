@@ -1,16 +1,21 @@
-"""Double entry: what each charge moves between accounts. Every posting sums to zero or is refused."""
+"""Double entry: what each receipt, payment and refund moves between accounts. Every posting sums to zero or is refused.
+
+Debits are positive. ``receivable:shopper`` is what shoppers owe (its balance over a visit is the debt, negative
+where the store owes), ``clearing:gateway`` what the gateway owes the store.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from billing.errors import LedgerError
 from billing.money import Money
-from billing.types import Charge, Receipt
+from billing.types import Charge, Payment, PaymentAction, Receipt, Refund, TaxLine
 
-RECEIVABLE = "receivable:gateway"
-SALES = "sales"
+SHOPPER = "receivable:shopper"
+CLEARING = "clearing:gateway"
+WRITTEN_OFF = "written_off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +28,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """Entries that belong together. Raises LedgerError unless they are two or more and sum to zero."""
+    """Entries of one visit that belong together. Raises LedgerError unless they are two or more and sum to zero."""
 
     posting_id: str
+    visit_id: str
     at_ns: int
     entries: tuple[Entry, ...]
 
@@ -42,8 +48,43 @@ def total(entries: Iterable[Entry], currency: str) -> Money:
     return sum((entry.amount for entry in entries), Money.zero(currency))
 
 
-def capture_posting(charge: Charge, receipt: Receipt, at_ns: int) -> Posting:
-    """Return what a captured charge moves: the gateway owes us the total, for sales and for tax by class."""
-    taxes = [Entry(f"tax:{tax.tax_class}", -tax.tax) for tax in receipt.taxes if tax.tax.minor != 0]
-    sales = [Entry(SALES, -receipt.net)] if receipt.net.minor != 0 else []
-    return Posting(charge.key, at_ns, (Entry(RECEIVABLE, charge.amount), *sales, *taxes))
+def sale_posting(receipt: Receipt) -> Posting | None:
+    """Return what a final receipt moves: the shopper owes the total, for sales and for tax by class. None for nothing."""
+    if receipt.total.minor == 0:
+        return None
+    entries = (Entry(SHOPPER, receipt.total), *_taxed("sales", receipt.taxes, -1))
+    return Posting(f"sale:{receipt.visit_id}", receipt.visit_id, receipt.issued_at_ns, entries)
+
+
+def refund_posting(refund: Refund) -> Posting | None:
+    """Return what a refund moves: the shopper owes less, and less was sold. None for a refund of free things."""
+    if refund.amount.minor == 0:
+        return None
+    entries = (Entry(SHOPPER, -refund.amount), *_taxed("refunds", refund.taxes, 1))
+    return Posting(f"refund:{refund.key}", refund.visit_id, refund.created_at_ns, entries)
+
+
+def payment_posting(payment: Payment, at_ns: int) -> Posting | None:
+    """Return what a payment that is done moves between shopper and gateway; None for holds and voids."""
+    if payment.action in (PaymentAction.HOLD, PaymentAction.VOID):
+        return None
+    moved = -payment.amount if payment.action is PaymentAction.REFUND else payment.amount
+    entries = (Entry(CLEARING, moved), Entry(SHOPPER, -moved))
+    return Posting(f"payment:{payment.key}", payment.visit_id, at_ns, entries)
+
+
+def waiver_posting(charge: Charge, rest: Money, at_ns: int) -> Posting:
+    """Return what it moves to waive the ``rest`` of a charge."""
+    return Posting(f"waiver:{charge.key}", charge.visit_id, at_ns, (Entry(WRITTEN_OFF, rest), Entry(SHOPPER, -rest)))
+
+
+def waiver_taken_back(refund: Refund, amount: Money) -> Posting:
+    """Return what it moves that ``amount``, once waived, is not owed after a refund anyhow."""
+    entries = (Entry(SHOPPER, amount), Entry(WRITTEN_OFF, -amount))
+    return Posting(f"waiver:{refund.key}", refund.visit_id, refund.created_at_ns, entries)
+
+
+def _taxed(account: str, taxes: Sequence[TaxLine], sign: int) -> list[Entry]:
+    legs = [Entry(f"{account}:{tax.tax_class}", tax.net * sign) for tax in taxes]
+    legs += [Entry(f"tax:{tax.tax_class}", tax.tax * sign) for tax in taxes]
+    return [leg for leg in legs if leg.amount.minor != 0]

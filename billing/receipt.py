@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 
 from billing.edge import ReceiptModel
@@ -64,9 +65,14 @@ def _tax(tax_class: str, lines: Sequence[ReceiptLine], book: PriceBook) -> TaxLi
     members = [line for line in lines if line.tax_class == tax_class]
     price = book.price(members[0].sku)
     amount = sum((line.amount for line in members), Money.zero(book.currency))
-    rate = Fraction(price.rate_percent) / 100
-    if price.inclusive:
-        tax = Money(round_minor(amount.minor * rate / (1 + rate)), book.currency)
-        return TaxLine(tax_class, price.rate_percent, True, amount - tax, tax, amount)
-    tax = Money(round_minor(amount.minor * rate), book.currency)
-    return TaxLine(tax_class, price.rate_percent, False, amount, tax, amount + tax)
+    return tax_line(tax_class, price.rate_percent, price.inclusive, amount)
+
+
+def tax_line(tax_class: str, rate_percent: Decimal, inclusive: bool, amount: Money) -> TaxLine:
+    """Work out the tax in (``inclusive``) or on ``amount``, the sum of a tax class: one rounding."""
+    rate = Fraction(rate_percent) / 100
+    if inclusive:
+        tax = Money(round_minor(amount.minor * rate / (1 + rate)), amount.currency)
+        return TaxLine(tax_class, rate_percent, True, amount - tax, tax, amount)
+    tax = Money(round_minor(amount.minor * rate), amount.currency)
+    return TaxLine(tax_class, rate_percent, False, amount, tax, amount + tax)

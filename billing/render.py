@@ -14,7 +14,9 @@ _STATES = {
     ChargeState.UNKNOWN: "payment pending",
     ChargeState.CAPTURED: "paid",
     ChargeState.DECLINED: "payment declined",
+    ChargeState.NEEDS_SHOPPER: "payment waits for your confirmation",
     ChargeState.VOID: "nothing to pay",
+    ChargeState.WAIVED: "too little to charge: nothing to pay",
 }
 
 
@@ -68,7 +70,7 @@ _STYLE = (
     ".receipt small{display:block;color:#766f60}.receipt tr.tax td{color:#766f60;font-size:.85em}"
     ".receipt td.empty{text-align:center;color:#766f60}.receipt .state{margin:.9em 0 .4em;text-align:center;"
     "border-radius:4px;padding:.25em;background:#eee}.receipt .captured{background:#dff3e0;color:#1d5b25}"
-    ".receipt .declined{background:#fbe1dd;color:#8a2215}.receipt .unknown{background:#fdf1d0;color:#6f5200}"
+    ".receipt .declined{background:#fbe1dd;color:#8a2215}.receipt .unknown,.receipt .needs_shopper{background:#fdf1d0;color:#6f5200}"
     ".receipt .digest{margin-bottom:0}</style>"
 )
 

@@ -1,66 +1,127 @@
-"""From a final cart to a charge: once, whatever breaks in between.
+"""From a shopper at the gate to money and back: once, whatever breaks in between.
 
-The order of writes is the whole trick. The receipt and a charge in state UNKNOWN are written
-before the gateway is asked; its answer and the ledger posting are written together afterwards.
-Whatever dies in between leaves UNKNOWN, and asking the gateway again by the same key tells.
+The order of writes is the whole trick. A request to the gateway is written down as UNKNOWN before it is sent; its
+answer and the ledger posting are written together afterwards. Whatever dies in between leaves UNKNOWN, and asking
+the gateway again by the same key tells. What comes next is decided from what is written (``steps``), so that
+whoever finds a charge half-way goes on where it stands.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
-from billing.errors import ChargeStateError, GatewayRefused, GatewayTimeout, KeyConflict
-from billing.gateway import CaptureRequest, Gateway
-from billing.ledger import capture_posting
+from billing.errors import ChargeStateError, GatewayRefused, GatewayTimeout, KeyConflict, RefundError
+from billing.gateway import Gateway, GatewayAnswer, GatewayRequest
+from billing.ledger import payment_posting, refund_posting, sale_posting, waiver_posting, waiver_taken_back
+from billing.money import Money
+from billing.policy import BillingPolicy
 from billing.pricebook import PriceBook
 from billing.receipt import make_receipt
+from billing.reconcile import Difference, differences
+from billing.refunds import paid_back_left, refund_digest, refund_parts, refund_taxes, refunded_items
+from billing.steps import Ask, End, next_step, taken
 from billing.store import BillingStore, Books
-from billing.types import Charge, ChargeState, Receipt, ReceiptInput, charge_key
+from billing.types import (
+    Admission,
+    Charge,
+    ChargeState,
+    OpenVisit,
+    Payment,
+    PaymentAction,
+    PaymentState,
+    Receipt,
+    ReceiptInput,
+    Refund,
+    RefundRequest,
+    RefundState,
+    charge_key,
+)
 
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What becomes of a charge."""
-
-    status: Literal["captured", "declined"]
-    reference: str | None
-    reason: str | None
+_NS_PER_DAY = 86_400 * 10**9
+_OPEN = (ChargeState.UNKNOWN, ChargeState.NEEDS_SHOPPER)
 
 
 class BillingService:
-    """The ``BillingPort`` on a local database and a gateway."""
+    """The ``BillingPort`` on a database and a gateway. Safe to use from several threads and processes."""
 
-    def __init__(self, book: PriceBook, store: BillingStore, gateway: Gateway) -> None:
-        self._book = book
-        self._store = store
-        self._gateway = gateway
+    def __init__(
+        self, book: PriceBook, store: BillingStore, gateway: Gateway, policy: BillingPolicy | None = None
+    ) -> None:
+        self._book, self._store, self._gateway = book, store, gateway
+        self._policy = policy or BillingPolicy()
+
+    def open_visit(self, given: OpenVisit) -> Admission:
+        """See ``BillingPort.open_visit``. A gateway without an answer refuses nobody."""
+        with self._store.transaction() as books:
+            known = books.visit(given.visit_id)
+            if known is None:
+                refused = self._debt_of(books, given.token)
+                books.add_visit(given, refused)
+                if refused is None and self._policy.hold_minor > 0:
+                    books.add_payment(_hold(given, Money(self._policy.hold_minor, self._book.currency)))
+            elif known[0].token != given.token:
+                raise KeyConflict(f"{given.visit_id} was opened with another token")
+            opened, refused = known or (given, refused)
+            hold = books.payment(_hold_key(given.visit_id))
+        if hold is not None and hold.state is PaymentState.UNKNOWN:
+            hold = self._ask(hold, given.at_ns, fresh=known is None)
+        if hold is not None and hold.state in (PaymentState.DECLINED, PaymentState.NEEDS_SHOPPER):
+            refused = hold.reason
+        return Admission(given.visit_id, opened.at_ns, refused, hold)
 
     def finalise(self, given: ReceiptInput) -> Charge:
         """See ``BillingPort.finalise``."""
         receipt = make_receipt(given, self._book)
         with self._store.transaction() as books:
             charge = _known_charge(books, receipt) or _first_charge(books, receipt, given)
-        return self._send(charge, given.final_at_ns) if charge.state is ChargeState.UNKNOWN else charge
+        return self._advance(charge.key, given.final_at_ns)
 
     def charge_again(self, visit_id: str, token: str, at_ns: int) -> Charge:
-        """Try another card after a decline, as the visit's next charge.
+        """Charge what is still owed to ``token``, as the visit's next charge.
 
-        Raises ChargeStateError unless the visit's last charge was declined.
+        Raises ChargeStateError unless the visit's last charge was declined and something is owed.
         """
         with self._store.transaction() as books:
             receipt, known = books.receipt(visit_id), books.charges(visit_id)
             if receipt is None or not known or known[-1].state is not ChargeState.DECLINED:
                 raise ChargeStateError(f"{visit_id}: only a declined charge can be tried again")
-            charge = _new_charge(receipt, len(known) + 1, token, at_ns)
+            owed = _owed(books, receipt)
+            if owed.minor <= 0:
+                raise ChargeStateError(f"{visit_id}: nothing is owed any more")
+            charge = _new_charge(receipt, owed, len(known) + 1, token, at_ns)
             books.add_charge(charge)
-        return self._send(charge, at_ns)
+        return self._advance(charge.key, at_ns)
+
+    def refund(self, request: RefundRequest) -> Refund:
+        """Give units of a receipt back, once per ``refund_id``.
+
+        What was paid for them returns to the card, latest payment first; what was not paid is no longer owed.
+
+        Raises:
+            RefundError: there is no such receipt, it is too old, or it does not hold these units (any more).
+            KeyConflict: ``refund_id`` was used for something else.
+            ChargeStateError: it is not known yet what was paid: ask again when the charge is settled.
+        """
+        with self._store.transaction() as books:
+            known = books.refund(request.refund_id)
+            if known is None:
+                self._begin_refund(books, request)
+            elif known.digest != refund_digest(request):
+                raise KeyConflict(f"{request.refund_id} was used for another refund")
+        return self._advance_refund(request.refund_id, request.at_ns)
 
     def resolve_unknown(self, at_ns: int) -> tuple[Charge, ...]:
-        """See ``BillingPort.resolve_unknown``. A request that never arrived is sent again by the same key."""
+        """See ``BillingPort.resolve_unknown``. A request that never arrived is sent again by the same key.
+
+        Refunds without an answer are asked for too.
+        """
         with self._store.transaction() as books:
-            unknown = books.unknown()
-        return tuple(self._resolve(charge, at_ns) for charge in unknown)
+            waiting, charges, refunds = books.open_payments(), books.open_charges(), books.open_refunds()
+        for payment in waiting:
+            self._ask(payment, at_ns, fresh=False)
+        for refund in refunds:
+            self._advance_refund(refund.key, at_ns)
+        return tuple(self._advance(charge.key, at_ns) for charge in charges)
 
     def receipt(self, visit_id: str) -> Receipt | None:
         """See ``BillingPort.receipt``."""
@@ -72,52 +133,146 @@ class BillingService:
         with self._store.transaction() as books:
             return books.charges(visit_id)
 
+    def payments(self, visit_id: str) -> tuple[Payment, ...]:
+        """Return all requests to the gateway for a visit, in order."""
+        with self._store.transaction() as books:
+            return books.payments(visit_id)
+
+    def refunds(self, visit_id: str) -> tuple[Refund, ...]:
+        """Return a visit's refunds, in order."""
+        with self._store.transaction() as books:
+            return books.refunds(visit_id)
+
+    def reconcile(self) -> tuple[Difference, ...]:
+        """Return where our payments and the gateway's list differ; none when all is well. Raises GatewayTimeout."""
+        listing = self._gateway.listing()
+        with self._store.transaction() as books:
+            return differences(books.all_payments(), listing)
+
     def balances(self) -> dict[tuple[str, str], int]:
         """Return the ledger's balances in minor units by (account, currency)."""
         with self._store.transaction() as books:
             return books.balances()
 
-    def _resolve(self, charge: Charge, at_ns: int) -> Charge:
-        try:
-            answer = self._gateway.find(charge.key)
-        except GatewayTimeout:
-            return charge
-        if answer is None:
-            return self._send(charge, at_ns)
-        if answer.receipt_digest != charge.receipt_digest:
-            return self._settle(
-                charge, _Outcome("declined", None, "the gateway knows this key for another receipt"), at_ns
-            )
-        return self._settle(charge, _Outcome(answer.status, answer.reference, answer.reason), at_ns)
+    def _debt_of(self, books: Books, token: str) -> str | None:
+        """Return why ``token`` is refused: the visit that it has not paid for."""
+        if not self._policy.refuse_debtors:
+            return None
+        for visit_id in books.unpaid_visits_of(token):
+            receipt = books.receipt(visit_id)
+            if receipt is not None and _owed(books, receipt).minor > 0:
+                return f"visit {visit_id} is not paid"
+        return None
 
-    def _send(self, charge: Charge, at_ns: int) -> Charge:
-        """Ask the gateway. A request that it does not take moved no money: the charge is declined."""
-        request = CaptureRequest(charge.key, charge.receipt_digest, charge.token, charge.amount)
-        try:
-            answer = self._gateway.capture(request)
-        except GatewayTimeout:
-            return charge
-        except (GatewayRefused, KeyConflict) as refusal:
-            return self._settle(charge, _Outcome("declined", None, str(refusal)), at_ns)
-        return self._settle(charge, _Outcome(answer.status, answer.reference, answer.reason), at_ns)
+    def _advance(self, key: str, at_ns: int) -> Charge:
+        """Carry a charge on until it is settled, or waits for an answer."""
+        while True:
+            with self._store.transaction() as books:
+                charge = books.charge(key)
+                assert charge is not None  # charges are never deleted
+                waiting = _unanswered(books, charge)
+                fresh = not waiting and charge.state in _OPEN
+                if fresh:
+                    waiting = self._write_step(books, charge, at_ns)
+                    charge = books.charge(key) or charge
+            if charge.state is not ChargeState.UNKNOWN or not waiting:
+                return charge
+            answers = [self._ask(payment, at_ns, fresh=fresh) for payment in waiting]
+            if any(answer.state is PaymentState.UNKNOWN for answer in answers):
+                return charge
 
-    def _settle(self, charge: Charge, outcome: _Outcome, at_ns: int) -> Charge:
-        """Write the gateway's answer and what it moves in the ledger, together and once."""
-        settled = replace(
-            charge,
-            state=ChargeState(outcome.status),
-            settled_at_ns=at_ns,
-            gateway_reference=outcome.reference,
-            decline_reason=outcome.reason,
-        )
+    def _write_step(self, books: Books, charge: Charge, at_ns: int) -> tuple[Payment, ...]:
+        """Write what a charge needs next, and return the payment to be sent, if any."""
+        payments = books.payments(charge.visit_id)
+        mine = [payment for payment in payments if payment.claim == charge.key]
+        step = next_step(charge, _free_hold(payments, charge), mine, self._gateway.smallest(charge.amount.currency))
+        if isinstance(step, End):
+            _end(books, charge, step, mine, at_ns)
+            return ()
+        payment = _payment_of(charge, step, at_ns)
+        books.add_payment(payment)
+        return (payment,)
+
+    def _begin_refund(self, books: Books, request: RefundRequest) -> None:
+        receipt = books.receipt(request.visit_id)
+        if receipt is None:
+            raise RefundError(f"{request.refund_id}: visit {request.visit_id!r} has no receipt")
+        if request.at_ns - receipt.issued_at_ns > self._policy.refund_window_days * _NS_PER_DAY:
+            days = f"{self._policy.refund_window_days:g}"
+            raise RefundError(f"{request.refund_id}: the receipt of {request.visit_id} is older than {days} days")
+        if any(charge.state in _OPEN for charge in books.charges(request.visit_id)):
+            raise ChargeStateError(f"{request.refund_id}: the charge of {request.visit_id} is not settled yet")
+        owed_before = _owed(books, receipt)
+        refund = _new_refund(request, receipt, books.refunds(request.visit_id))
+        books.add_refund(refund)
+        for payment in _payments_back(books, refund, receipt):
+            books.add_payment(payment)
+        short_minor = max(0, -_owed(books, receipt).minor) - max(0, -owed_before.minor)
+        waived = waiver_taken_back(refund, Money(short_minor, receipt.currency)) if short_minor > 0 else None
+        for posting in (refund_posting(refund), waived):
+            if posting is not None:
+                books.post(posting)
+
+    def _advance_refund(self, key: str, at_ns: int) -> Refund:
+        """Send what of a refund was not answered; write how it came out once all is known."""
         with self._store.transaction() as books:
-            if books.settle(settled) and settled.state is ChargeState.CAPTURED:
-                receipt = books.receipt(charge.visit_id)
-                assert receipt is not None  # the database's foreign key holds it
-                books.post(capture_posting(settled, receipt, at_ns))
-            written = books.charge(charge.key)
-        assert written is not None  # charges are never deleted
-        return written
+            refund = books.refund(key)
+            assert refund is not None  # refunds are never deleted
+            parts = [payment for payment in books.payments(refund.visit_id) if payment.claim == key]
+        for payment in parts:
+            if payment.state is PaymentState.UNKNOWN:
+                self._ask(payment, at_ns, fresh=False)
+        with self._store.transaction() as books:
+            parts = [payment for payment in books.payments(refund.visit_id) if payment.claim == key]
+            if all(payment.state is not PaymentState.UNKNOWN for payment in parts):
+                done = all(payment.state is PaymentState.DONE for payment in parts)
+                books.settle_refund(replace(refund, state=RefundState.DONE if done else RefundState.OWED))
+            return books.refund(key) or refund
+
+    def _ask(self, payment: Payment, at_ns: int, *, fresh: bool) -> Payment:
+        """Ask the gateway for ``payment`` and write its answer; one that is not ``fresh`` may be known there.
+
+        A request that the gateway does not take moved no money: the payment is declined.
+        """
+        try:
+            answer = None if fresh else self._gateway.find(payment.key)
+            answer = answer or self._gateway.send(self._request(payment, at_ns))
+        except GatewayTimeout:
+            return payment
+        except (GatewayRefused, KeyConflict) as refusal:
+            return self._settle(replace(payment, state=PaymentState.DECLINED, reason=str(refusal)), at_ns)
+        return self._settle(_answered(payment, answer), at_ns)
+
+    def _request(self, payment: Payment, at_ns: int) -> GatewayRequest:
+        of = None
+        if payment.of is not None:
+            with self._store.transaction() as books:
+                source = books.payment(payment.of)
+            of = None if source is None else source.reference
+        return GatewayRequest(payment.key, payment.action, payment.amount, payment.digest, payment.token, of, at_ns)
+
+    def _settle(self, payment: Payment, at_ns: int) -> Payment:
+        """Write the gateway's answer and what it moves in the ledger, together and once."""
+        with self._store.transaction() as books:
+            changed = books.settle_payment(replace(payment, settled_at_ns=at_ns))
+            posting = payment_posting(payment, at_ns)
+            if changed and payment.state is PaymentState.DONE and posting is not None:
+                books.post(posting)
+            return books.payment(payment.key) or payment
+
+
+def _answered(payment: Payment, answer: GatewayAnswer) -> Payment:
+    """Return the payment with the gateway's answer; one to another request is not believed."""
+    asked = (payment.digest, payment.action, payment.amount)
+    if (answer.digest, answer.action, answer.amount) != asked:
+        return replace(payment, state=PaymentState.DECLINED, reason="the gateway knows this key for another request")
+    return replace(
+        payment,
+        state=answer.state,
+        reference=answer.reference,
+        reason=answer.reason,
+        expires_at_ns=answer.expires_at_ns,
+    )
 
 
 def _known_charge(books: Books, receipt: Receipt) -> Charge | None:
@@ -132,23 +287,139 @@ def _known_charge(books: Books, receipt: Receipt) -> Charge | None:
 
 
 def _first_charge(books: Books, receipt: Receipt, given: ReceiptInput) -> Charge:
-    charge = _new_charge(receipt, 1, given.token, given.final_at_ns)
+    charge = _new_charge(receipt, receipt.total, 1, given.token, given.final_at_ns)
     books.add_receipt(receipt)
     books.add_charge(charge)
+    posting = sale_posting(receipt)
+    if posting is not None:
+        books.post(posting)
     return charge
 
 
-def _new_charge(receipt: Receipt, number: int, token: str, at_ns: int) -> Charge:
-    """Make a charge that is not sent yet; nothing to pay is void at once."""
-    void = receipt.total.minor == 0
+def _new_charge(receipt: Receipt, amount: Money, number: int, token: str, at_ns: int) -> Charge:
     return Charge(
         key=charge_key(receipt.visit_id, number),
         visit_id=receipt.visit_id,
         number=number,
         receipt_digest=receipt.digest,
         token=token,
-        amount=receipt.total,
-        state=ChargeState.VOID if void else ChargeState.UNKNOWN,
+        amount=amount,
+        paid=Money.zero(receipt.currency),
+        state=ChargeState.UNKNOWN,
         created_at_ns=at_ns,
-        settled_at_ns=at_ns if void else None,
     )
+
+
+def _hold_key(visit_id: str) -> str:
+    return f"{visit_id}:hold"
+
+
+def _hold(given: OpenVisit, amount: Money) -> Payment:
+    return Payment(
+        key=_hold_key(given.visit_id),
+        visit_id=given.visit_id,
+        claim=None,
+        action=PaymentAction.HOLD,
+        digest=given.visit_id,
+        token=given.token,
+        amount=amount,
+        of=None,
+        state=PaymentState.UNKNOWN,
+        created_at_ns=given.at_ns,
+    )
+
+
+def _payment_of(charge: Charge, step: Ask, at_ns: int) -> Payment:
+    return Payment(
+        key=f"{charge.key}:{step.action.value}",
+        visit_id=charge.visit_id,
+        claim=charge.key,
+        action=step.action,
+        digest=charge.receipt_digest,
+        token=charge.token,
+        amount=step.amount,
+        of=None if step.of is None else step.of.key,
+        state=PaymentState.UNKNOWN,
+        created_at_ns=at_ns,
+    )
+
+
+def _unanswered(books: Books, charge: Charge) -> tuple[Payment, ...]:
+    """Return what must be known before a charge goes on: its own payments, and the visit's hold."""
+    if charge.state not in _OPEN:
+        return ()
+    payments = books.payments(charge.visit_id)
+    mine = [each for each in payments if each.claim == charge.key or each.action is PaymentAction.HOLD]
+    return tuple(each for each in mine if each.state is PaymentState.UNKNOWN)
+
+
+def _free_hold(payments: tuple[Payment, ...], charge: Charge) -> Payment | None:
+    """Return the visit's hold, unless another charge took from it, let it go, or is of another card."""
+    holds = [each for each in payments if each.action is PaymentAction.HOLD and each.token == charge.token]
+    used = {each.of for each in payments if each.claim != charge.key}
+    return next((hold for hold in holds if hold.key not in used), None)
+
+
+def _end(books: Books, charge: Charge, step: End, payments: list[Payment], at_ns: int) -> None:
+    """Write how a charge came out, and what it moves to waive its rest."""
+    paid = taken(payments, charge.amount.currency)
+    last = payments[-1] if payments else None
+    books.settle_charge(
+        replace(
+            charge,
+            state=step.state,
+            paid=paid,
+            settled_at_ns=None if step.state is ChargeState.NEEDS_SHOPPER else at_ns,
+            gateway_reference=None if last is None else last.reference,
+            decline_reason=step.reason,
+        )
+    )
+    if step.state is ChargeState.WAIVED:
+        books.post(waiver_posting(charge, charge.amount - paid, at_ns))
+
+
+def _owed(books: Books, receipt: Receipt) -> Money:
+    """Return what of a receipt was neither given back nor paid; what was waived is not owed."""
+    zero = Money.zero(receipt.currency)
+    refunded = sum((refund.amount for refund in books.refunds(receipt.visit_id)), zero)
+    paid = sum((amount for _, amount in paid_back_left(books.payments(receipt.visit_id))), zero)
+    charges = books.charges(receipt.visit_id)
+    waived = sum((each.amount - each.paid for each in charges if each.state is ChargeState.WAIVED), zero)
+    return receipt.total - refunded - paid - waived
+
+
+def _new_refund(request: RefundRequest, receipt: Receipt, earlier: tuple[Refund, ...]) -> Refund:
+    items = refunded_items(request, receipt, earlier)
+    taxes = refund_taxes(receipt, earlier, items)
+    return Refund(
+        key=request.refund_id,
+        visit_id=request.visit_id,
+        digest=refund_digest(request),
+        reason=request.reason,
+        items=items,
+        taxes=taxes,
+        amount=sum((tax.gross for tax in taxes), Money.zero(receipt.currency)),
+        state=RefundState.UNKNOWN,
+        created_at_ns=request.at_ns,
+    )
+
+
+def _payments_back(books: Books, refund: Refund, receipt: Receipt) -> list[Payment]:
+    """Return the payments that give back what was paid for the units of ``refund``."""
+    payments = books.payments(refund.visit_id)
+    refunded = sum((each.amount for each in books.refunds(refund.visit_id)), Money.zero(receipt.currency))
+    return [
+        Payment(
+            key=f"refund:{refund.key}:{source.key}",
+            visit_id=refund.visit_id,
+            claim=refund.key,
+            action=PaymentAction.REFUND,
+            digest=refund.digest,
+            token=source.token,
+            amount=amount,
+            of=source.key,
+            state=PaymentState.UNKNOWN,
+            created_at_ns=refund.created_at_ns,
+        )
+        for source, amount in refund_parts(payments, receipt.total - refunded)
+    ]

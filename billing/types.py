@@ -74,18 +74,24 @@ class ChargeState(StrEnum):
     """Where a charge stands.
 
     ``UNKNOWN`` is written before the gateway is asked and stays where its answer is not known.
-    ``VOID`` is a receipt without anything to pay: no gateway was asked.
+    ``NEEDS_SHOPPER`` waits for the shopper to authenticate (3-D Secure), ``DECLINED`` for another card:
+    what was not paid is a debt. ``VOID`` had nothing to pay; ``WAIVED`` too little for the gateway to take.
     """
 
     UNKNOWN = "unknown"
     CAPTURED = "captured"
     DECLINED = "declined"
+    NEEDS_SHOPPER = "needs_shopper"
     VOID = "void"
+    WAIVED = "waived"
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One attempt to be paid for a receipt; ``number`` counts them within the visit, from 1."""
+    """One claim on a shopper for a receipt; ``number`` counts them within the visit, from 1.
+
+    Payments carry it out; ``paid`` is what they took so far, never more than ``amount``.
+    """
 
     key: str
     visit_id: str
@@ -93,6 +99,7 @@ class Charge:
     receipt_digest: str
     token: str
     amount: Money
+    paid: Money
     state: ChargeState
     created_at_ns: int
     settled_at_ns: int | None = None
@@ -100,8 +107,128 @@ class Charge:
     decline_reason: str | None = None
 
 
+class PaymentAction(StrEnum):
+    """What a gateway can be asked. A capture takes from a hold and lets the rest of it go; a charge needs none."""
+
+    HOLD = "hold"
+    CAPTURE = "capture"
+    VOID = "void"
+    CHARGE = "charge"
+    REFUND = "refund"
+
+
+class PaymentState(StrEnum):
+    """What became of a request to the gateway; only ``UNKNOWN`` and ``NEEDS_SHOPPER`` may change."""
+
+    UNKNOWN = "unknown"
+    DONE = "done"
+    DECLINED = "declined"
+    NEEDS_SHOPPER = "needs_shopper"
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One request to the gateway, written down before it is sent.
+
+    ``digest`` is that of the receipt or refund it is for, or of the visit's opening. ``claim`` is the key of the
+    charge or refund that it carries out, None for holds. ``of`` is the key of the hold that is captured or voided, or
+    of the payment that is refunded.
+    """
+
+    key: str
+    visit_id: str
+    claim: str | None
+    action: PaymentAction
+    digest: str
+    token: str
+    amount: Money
+    of: str | None
+    state: PaymentState
+    created_at_ns: int
+    settled_at_ns: int | None = None
+    reference: str | None = None
+    reason: str | None = None
+    expires_at_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenVisit:
+    """A shopper at the gate. ``visit_id`` is unique in the billing store; ``token`` is what was shown."""
+
+    visit_id: str
+    token: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What billing says of a shopper at the gate. ``refused`` says why not, None where all is well.
+
+    ``hold`` is None where policy asks for none, or where the shopper was refused before.
+    """
+
+    visit_id: str
+    at_ns: int
+    refused: str | None
+    hold: Payment | None
+
+
+class RefundReason(StrEnum):
+    """Why money goes back."""
+
+    NOT_TAKEN = "not_taken"
+    RETURNED = "returned"
+    DAMAGED = "damaged"
+    WRONG_PRICE = "wrong_price"
+    GOODWILL = "goodwill"
+
+
+class RefundState(StrEnum):
+    """Where a refund stands. ``OWED``: the gateway would not do it, so the store owes the shopper."""
+
+    UNKNOWN = "unknown"
+    DONE = "done"
+    OWED = "owed"
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRequest:
+    """Give units of a receipt back. ``refund_id`` is the asker's idempotency key; no ``items`` mean all that is left."""
+
+    refund_id: str
+    visit_id: str
+    reason: RefundReason
+    at_ns: int
+    items: tuple[ItemCount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Units of a receipt that were given back, with the tax in them. ``digest`` is that of the request.
+
+    ``amount`` lowers what the shopper owes; what of it was paid already goes back by payments.
+    """
+
+    key: str
+    visit_id: str
+    digest: str
+    reason: RefundReason
+    items: tuple[ItemCount, ...]
+    taxes: tuple[TaxLine, ...]
+    amount: Money
+    state: RefundState
+    created_at_ns: int
+
+
 class BillingPort(Protocol):
     """What a store's runner asks of billing."""
+
+    def open_visit(self, given: OpenVisit) -> Admission:
+        """Tell whether the shopper may be served, and hold money by the store's policy, once per visit.
+
+        Raises KeyConflict where the visit was opened with another token.
+        """
+        ...
 
     def finalise(self, given: ReceiptInput) -> Charge:
         """Freeze the receipt and charge it, once however often this is called.
@@ -112,7 +239,7 @@ class BillingPort(Protocol):
         ...
 
     def resolve_unknown(self, at_ns: int) -> tuple[Charge, ...]:
-        """Ask the gateway about all charges whose outcome is unknown; return them as they now stand."""
+        """Ask the gateway about all whose outcome is unknown; return the charges among them as they now stand."""
         ...
 
     def receipt(self, visit_id: str) -> Receipt | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from billing.gateway import SandboxGateway
+from billing.policy import BillingPolicy
 from billing.pricebook import PriceBook
 from billing.service import BillingService
 from billing.store import BillingStore
@@ -15,11 +16,11 @@ from store_layout.model import Store
 
 
 @contextmanager
-def open_billing(store: Store, database: Path | None) -> Iterator[BillingService]:
+def open_billing(store: Store, database: Path | None, policy: BillingPolicy) -> Iterator[BillingService]:
     """Give billing with the sandbox gateway, on ``database`` or, without one, on a file that is thrown away."""
     with ExitStack() as stack:
         if database is None:
             database = Path(stack.enter_context(TemporaryDirectory(prefix="tillfree-"))) / "billing.sqlite"
         books = BillingStore(database)
         stack.callback(books.close)
-        yield BillingService(PriceBook.from_store(store), books, SandboxGateway())
+        yield BillingService(PriceBook.from_store(store), books, SandboxGateway(), policy)

@@ -137,7 +137,9 @@ def charge_text(visit: VisitRecord) -> str:
         ChargeState.CAPTURED: f"[green]charged {amount}[/]",
         ChargeState.DECLINED: f"[red]declined: {charge.decline_reason}[/]",
         ChargeState.UNKNOWN: "[yellow]the gateway's answer is not known yet[/]",
+        ChargeState.NEEDS_SHOPPER: "[yellow]the shopper must authenticate the payment[/]",
         ChargeState.VOID: "nothing to pay",
+        ChargeState.WAIVED: f"waived: {amount} is less than the gateway takes",
     }
     reviewed = ", after a review that nobody answered in time" if visit.reviewed else ""
     return said[charge.state] + reviewed

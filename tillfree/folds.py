@@ -64,7 +64,7 @@ class VisitRecord:
 def visit_state(visit: VisitRecord) -> str:
     """Say in a word or two where a visit stands."""
     if visit.charge is not None:
-        return visit.charge.state.value
+        return visit.charge.state.value.replace("_", " ")
     if visit.open_reviews:
         return "in review"
     if visit.final_at_ns is not None:

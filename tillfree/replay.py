@@ -217,7 +217,7 @@ class _Replay:
         from tillfree.bootstrap import open_billing
 
         database = None if self._out is None else self._out / BILLING_FILE
-        return self._stack.enter_context(open_billing(self._loaded.store, database))
+        return self._stack.enter_context(open_billing(self._loaded.store, database, self._settings.billing))
 
     def _open_pictures(self) -> ViewMaker | None:
         if self._out is None or not (self._options.video or self._options.report):

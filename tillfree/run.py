@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from billing.types import BillingPort, Charge, ItemCount, ReceiptInput
+from billing.types import BillingPort, Charge, ItemCount, OpenVisit, ReceiptInput
 from checkout.checkout import Checkout
-from checkout.types import CheckoutInput, GateScanned, ReceiptFinalised, Tick
+from checkout.types import CheckoutInput, GateScanned, ReceiptFinalised, Tick, VisitOpened
 from tillfree.eventlog import EventLogWriter
 from tillfree.folds import PathsFold, StoreFold
 from vision.pipeline import FloorStage, Instant
@@ -86,7 +86,9 @@ class StoreRun:
         for event in events:
             self._log.write((event,))
             self.fold.apply(event)
-            if isinstance(event, ReceiptFinalised):
+            if isinstance(event, VisitOpened):
+                self._record((self._billing.open_visit(OpenVisit(event.visit_id, event.token, event.at_ns)),))
+            elif isinstance(event, ReceiptFinalised):
                 self._record((self._charge(event),))
 
     def _charge(self, receipt: ReceiptFinalised) -> Charge:

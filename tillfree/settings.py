@@ -1,9 +1,10 @@
-"""A run's settings: one validated file for vision and checkout."""
+"""A run's settings: one validated file for vision, checkout and billing."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from billing.policy import BillingPolicy
 from checkout.settings import CheckoutPolicy
 from recordings.errors import RecordingError
 from store_layout.files import read_model
@@ -16,6 +17,7 @@ class RunSettings(Strict):
 
     vision: VisionSettings = VisionSettings()
     checkout: CheckoutPolicy = CheckoutPolicy()
+    billing: BillingPolicy = BillingPolicy()
 
 
 def load_settings(path: Path | None) -> RunSettings:

@@ -10,12 +10,12 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from billing.errors import ChargeStateError, GatewayTimeout, KeyConflict, PriceError
-from billing.gateway import CaptureRequest, GatewayAnswer, SandboxGateway
+from billing.gateway import GatewayAnswer, GatewayRequest, SandboxGateway
 from billing.money import Money
 from billing.pricebook import Price, PriceBook
 from billing.service import BillingService
 from billing.store import BillingStore
-from billing.types import BillingPort, ChargeState, ItemCount, ReceiptInput
+from billing.types import BillingPort, ChargeState, ItemCount, PaymentAction, ReceiptInput
 
 
 def price_book() -> PriceBook:
@@ -53,8 +53,10 @@ def test_captured_once_and_booked_once(store: BillingStore) -> None:
     assert (first.state, first.amount, first.key) == (ChargeState.CAPTURED, Money(587, "EUR"), "visit-1:1")
     assert [request.amount for request in gateway.captured()] == [Money(587, "EUR")]
     assert BillingService(price_book(), store, gateway).balances() == {
-        ("receivable:gateway", "EUR"): 587,
-        ("sales", "EUR"): -(298 - 48 + 289 - 19),
+        ("clearing:gateway", "EUR"): 587,
+        ("receivable:shopper", "EUR"): 0,
+        ("sales:reduced", "EUR"): -(289 - 19),
+        ("sales:standard", "EUR"): -(298 - 48),
         ("tax:reduced", "EUR"): -19,
         ("tax:standard", "EUR"): -48,
     }
@@ -78,7 +80,7 @@ def test_many_threads_charge_once(store: BillingStore) -> None:
     assert len(charges) == 8
     assert {charge.state for charge in charges} == {ChargeState.CAPTURED}
     assert len(gateway.captured()) == 1
-    assert service.balances()["receivable:gateway", "EUR"] == 149
+    assert service.balances()["clearing:gateway", "EUR"] == 149
 
 
 @pytest.mark.parametrize("items", [{}, {"leaflet": 3}])
@@ -98,7 +100,7 @@ def test_declined_is_kept_and_another_card_is_the_next_charge(store: BillingStor
     declined = service.finalise(final_cart(cola=1))
     assert (declined.state, declined.decline_reason) == (ChargeState.DECLINED, "card declined")
     assert service.finalise(final_cart(cola=1)) == declined
-    assert service.balances() == {}
+    assert service.balances()["receivable:shopper", "EUR"] == 149
     paid = service.charge_again("visit-1", "card-2", 2_000)
     assert (paid.key, paid.state, paid.token) == ("visit-1:2", ChargeState.CAPTURED, "card-2")
     assert service.charges("visit-1") == (declined, paid)
@@ -111,12 +113,12 @@ def test_no_answer_is_unknown_until_the_gateway_is_asked_again(store: BillingSto
     gateway = SandboxGateway(script=[behaviour])  # type: ignore[list-item]
     service = BillingService(price_book(), store, gateway)
     assert service.finalise(final_cart(cola=1)).state is ChargeState.UNKNOWN
-    assert service.balances() == {}
+    assert ("clearing:gateway", "EUR") not in service.balances()
     (settled,) = service.resolve_unknown(9_000)
     assert (settled.state, settled.settled_at_ns) == (ChargeState.CAPTURED, 9_000)
     assert service.resolve_unknown(9_001) == ()
     assert len(gateway.captured()) == 1
-    assert service.balances()["receivable:gateway", "EUR"] == 149
+    assert service.balances()["clearing:gateway", "EUR"] == 149
 
 
 def test_lost_answer_then_finalise_again_charges_once(store: BillingStore) -> None:
@@ -137,10 +139,16 @@ class DyingGateway:
     def __init__(self, inner: SandboxGateway, after: bool) -> None:
         self.inner, self.after = inner, after
 
-    def capture(self, request: CaptureRequest) -> GatewayAnswer:
+    def send(self, request: GatewayRequest) -> GatewayAnswer:
         if self.after:
-            self.inner.capture(request)
+            self.inner.send(request)
         raise CrashError
+
+    def smallest(self, currency: str) -> Money:
+        return self.inner.smallest(currency)
+
+    def listing(self) -> tuple[GatewayAnswer, ...]:
+        raise GatewayTimeout("listing")
 
     def find(self, key: str) -> GatewayAnswer | None:
         raise GatewayTimeout(key)
@@ -158,7 +166,7 @@ def test_crash_between_writes_is_settled_by_the_next_process(tmp_path: Path, aft
     assert service.charges("visit-1")[0].state is ChargeState.UNKNOWN
     assert [charge.state for charge in service.resolve_unknown(5_000)] == [ChargeState.CAPTURED]
     assert len(gateway.captured()) == 1
-    assert service.balances()["receivable:gateway", "EUR"] == 149
+    assert service.balances()["clearing:gateway", "EUR"] == 149
     second.close()
 
 
@@ -180,12 +188,14 @@ def test_same_visit_with_another_cart_is_refused(store: BillingStore) -> None:
 
 def test_gateway_that_knows_the_key_for_another_receipt_is_not_believed(store: BillingStore) -> None:
     gateway = SandboxGateway()
-    gateway.capture(CaptureRequest("visit-1:1", "another store's receipt", "card-9", Money(5, "EUR")))
+    gateway.send(
+        GatewayRequest("visit-1:1:charge", PaymentAction.CHARGE, Money(5, "EUR"), "another store's receipt", "card-9")
+    )
     service = BillingService(price_book(), store, gateway)
     charge = service.finalise(final_cart(cola=1))
     assert charge.state is ChargeState.DECLINED
-    assert "another receipt" in (charge.decline_reason or "")
-    assert service.balances() == {}
+    assert "another request" in (charge.decline_reason or "")
+    assert service.balances()["receivable:shopper", "EUR"] == 149
     assert service.charge_again("visit-1", "card-1", 2_000).state is ChargeState.CAPTURED
 
 
@@ -193,10 +203,12 @@ def test_unknown_charge_is_not_settled_by_another_receipts_answer(store: Billing
     gateway = SandboxGateway(script=["timeout"])
     service = BillingService(price_book(), store, gateway)
     service.finalise(final_cart(cola=1))
-    gateway.capture(CaptureRequest("visit-1:1", "another store's receipt", "card-9", Money(5, "EUR")))
+    gateway.send(
+        GatewayRequest("visit-1:1:charge", PaymentAction.CHARGE, Money(5, "EUR"), "another store's receipt", "card-9")
+    )
     (charge,) = service.resolve_unknown(2_000)
     assert (charge.state, charge.gateway_reference) == (ChargeState.DECLINED, None)
-    assert service.balances() == {}
+    assert ("clearing:gateway", "EUR") not in service.balances()
 
 
 def test_product_without_price_leaves_nothing_behind(store: BillingStore) -> None:
@@ -212,12 +224,15 @@ def test_product_without_price_leaves_nothing_behind(store: BillingStore) -> Non
         "UPDATE receipts SET body = '{}'",
         "DELETE FROM receipts",
         "UPDATE charges SET amount_minor = 1",
-        "INSERT INTO entries (posting_id, account, amount_minor, currency) VALUES ('visit-1:1', 'sales', 0, 'EUR')",
+        "INSERT INTO entries (posting_id, account, amount_minor, currency) VALUES ('sale:visit-1', 'sales', 0, 'EUR')",
         "UPDATE entries SET amount_minor = 0",
         "DELETE FROM entries",
         "DELETE FROM postings",
         "UPDATE postings SET at_ns = 0",
-        "INSERT INTO postings (posting_id, at_ns, sealed) VALUES ('visit-2:1', 0, 1)",
+        "INSERT INTO postings (posting_id, visit_id, at_ns, sealed) VALUES ('sale:visit-2', 'visit-2', 0, 1)",
+        "UPDATE payments SET amount_minor = 1",
+        "UPDATE payments SET state = 'unknown'",
+        "DELETE FROM payments",
     ],
 )
 def test_database_refuses_to_rewrite_history(store: BillingStore, tmp_path: Path, statement: str) -> None:
@@ -233,14 +248,12 @@ def test_database_refuses_an_unbalanced_posting(store: BillingStore, tmp_path: P
     service.finalise(final_cart(cola=1))
     engine = create_engine(f"sqlite:///{tmp_path / 'billing.sqlite'}")
     with engine.connect() as connection:
-        connection.execute(text("INSERT INTO postings (posting_id, at_ns, sealed) VALUES ('visit-1:1', 0, 0)"))
+        connection.execute(text("INSERT INTO postings (posting_id, visit_id, at_ns, sealed) VALUES ('p', 'v', 0, 0)"))
         for amount in (149, -148):
             connection.execute(
-                text(
-                    "INSERT INTO entries (posting_id, account, amount_minor, currency) VALUES ('visit-1:1', 'x', :a, 'EUR')"
-                ),
+                text("INSERT INTO entries (posting_id, account, amount_minor, currency) VALUES ('p', 'x', :a, 'EUR')"),
                 {"a": amount},
             )
         with pytest.raises(IntegrityError, match="sums to zero"):
-            connection.execute(text("UPDATE postings SET sealed = 1"))
+            connection.execute(text("UPDATE postings SET sealed = 1 WHERE posting_id = 'p'"))
     engine.dispose()

@@ -8,10 +8,12 @@ from dataclasses import replace
 import pytest
 
 from billing.errors import GatewayRefused, GatewayTimeout, KeyConflict
-from billing.gateway import Behaviour, CaptureRequest, Gateway, SandboxGateway
+from billing.gateway import EXPIRED, Behaviour, Gateway, GatewayRequest, SandboxGateway
 from billing.money import Money
+from billing.types import PaymentAction, PaymentState
 
-REQUEST = CaptureRequest("visit-1:1", "d" * 64, "card-1", Money(500, "EUR"))
+REQUEST = GatewayRequest("visit-1:1:charge", PaymentAction.CHARGE, Money(500, "EUR"), "d" * 64, "card-1")
+HOLD = GatewayRequest("visit-1:hold", PaymentAction.HOLD, Money(1_000, "EUR"), "visit-1", "card-1")
 ADAPTERS: list[Callable[[], Gateway]] = [SandboxGateway]
 
 
@@ -21,39 +23,90 @@ def gateway(request: pytest.FixtureRequest) -> Gateway:
 
 
 def test_the_same_request_gives_the_same_answer(gateway: Gateway) -> None:
-    first = gateway.capture(REQUEST)
-    assert first.status == "captured"
-    assert (first.key, first.receipt_digest) == (REQUEST.key, REQUEST.receipt_digest)
-    assert gateway.capture(REQUEST) == first
+    first = gateway.send(REQUEST)
+    assert first.state is PaymentState.DONE
+    assert (first.key, first.digest, first.action) == (REQUEST.key, REQUEST.digest, REQUEST.action)
+    assert gateway.send(REQUEST) == first
 
 
 def test_what_was_captured_is_found_and_nothing_else(gateway: Gateway) -> None:
     assert gateway.find(REQUEST.key) is None
-    answer = gateway.capture(REQUEST)
+    answer = gateway.send(REQUEST)
     assert gateway.find(REQUEST.key) == answer
     assert gateway.find("visit-2:1") is None
 
 
-@pytest.mark.parametrize(
-    "other", [{"receipt_digest": "e" * 64}, {"amount": Money(501, "EUR")}, {"amount": Money(500, "USD")}]
-)
+@pytest.mark.parametrize("other", [{"digest": "e" * 64}, {"amount": Money(501, "EUR")}, {"amount": Money(500, "USD")}])
 def test_a_key_stands_for_one_receipt(gateway: Gateway, other: dict[str, object]) -> None:
-    answer = gateway.capture(REQUEST)
+    answer = gateway.send(REQUEST)
     with pytest.raises(KeyConflict):
-        gateway.capture(replace(REQUEST, **other))  # type: ignore[arg-type]
+        gateway.send(replace(REQUEST, **other))  # type: ignore[arg-type]
     assert gateway.find(REQUEST.key) == answer
 
 
 @pytest.mark.parametrize("minor", [0, -1])
 def test_only_positive_amounts(gateway: Gateway, minor: int) -> None:
     with pytest.raises(GatewayRefused):
-        gateway.capture(replace(REQUEST, amount=Money(minor, "EUR")))
+        gateway.send(replace(REQUEST, amount=Money(minor, "EUR")))
     assert gateway.find(REQUEST.key) is None
 
 
 def test_different_keys_are_different_charges(gateway: Gateway) -> None:
-    first, second = gateway.capture(REQUEST), gateway.capture(replace(REQUEST, key="visit-1:2"))
+    first, second = gateway.send(REQUEST), gateway.send(replace(REQUEST, key="visit-1:2"))
     assert first.reference != second.reference
+
+
+def taking(key: str, action: PaymentAction, minor: int, of: str, at_ns: int = 0) -> GatewayRequest:
+    return GatewayRequest(key, action, Money(minor, "EUR"), "d" * 64, "card-1", of, at_ns)
+
+
+def test_a_capture_takes_from_a_hold_and_lets_the_rest_go(gateway: Gateway) -> None:
+    hold = gateway.send(HOLD)
+    assert hold.expires_at_ns is not None
+    first = gateway.send(taking("c:1", PaymentAction.CAPTURE, 400, hold.reference))
+    assert first.state is PaymentState.DONE
+    with pytest.raises(GatewayRefused):
+        gateway.send(taking("c:2", PaymentAction.CAPTURE, 400, hold.reference))
+    assert gateway.send(taking("c:1", PaymentAction.CAPTURE, 400, hold.reference)) == first
+
+
+def test_no_more_than_the_hold(gateway: Gateway) -> None:
+    hold = gateway.send(HOLD)
+    with pytest.raises(GatewayRefused):
+        gateway.send(taking("c:1", PaymentAction.CAPTURE, 1_001, hold.reference))
+
+
+def test_a_voided_hold_gives_nothing(gateway: Gateway) -> None:
+    hold = gateway.send(HOLD)
+    assert gateway.send(taking("v:1", PaymentAction.VOID, 1_000, hold.reference)).state is PaymentState.DONE
+    with pytest.raises(GatewayRefused):
+        gateway.send(taking("c:1", PaymentAction.CAPTURE, 400, hold.reference))
+
+
+def test_a_hold_lapses(gateway: Gateway) -> None:
+    hold = gateway.send(HOLD)
+    assert hold.expires_at_ns is not None
+    late = gateway.send(taking("c:1", PaymentAction.CAPTURE, 400, hold.reference, hold.expires_at_ns))
+    assert (late.state, late.reason) == (PaymentState.DECLINED, EXPIRED)
+
+
+def test_refunds_never_exceed_what_was_taken(gateway: Gateway) -> None:
+    charge = gateway.send(REQUEST)
+    for key, minor in (("r:1", 200), ("r:2", 300)):
+        assert gateway.send(taking(key, PaymentAction.REFUND, minor, charge.reference)).state is PaymentState.DONE
+    with pytest.raises(GatewayRefused):
+        gateway.send(taking("r:3", PaymentAction.REFUND, 1, charge.reference))
+
+
+def test_the_listing_holds_every_request_once_in_order(gateway: Gateway) -> None:
+    hold = gateway.send(HOLD)
+    answers = [hold, gateway.send(taking("c:1", PaymentAction.CAPTURE, 400, hold.reference)), gateway.send(REQUEST)]
+    gateway.send(REQUEST)
+    assert list(gateway.listing()) == answers
+
+
+def test_the_smallest_amount_can_be_charged(gateway: Gateway) -> None:
+    assert gateway.send(replace(REQUEST, amount=gateway.smallest("EUR"))).state is PaymentState.DONE
 
 
 @pytest.mark.parametrize(
@@ -63,14 +116,25 @@ def test_different_keys_are_different_charges(gateway: Gateway) -> None:
 def test_sandbox_misbehaves_as_told(behaviour: Behaviour, answered: bool, taken: int) -> None:
     gateway = SandboxGateway(script=[behaviour])
     if answered:
-        assert gateway.capture(REQUEST).status == ("declined" if behaviour == "decline" else "captured")
+        assert gateway.send(REQUEST).state is (PaymentState.DECLINED if behaviour == "decline" else PaymentState.DONE)
     else:
         with pytest.raises(GatewayTimeout):
-            gateway.capture(REQUEST)
+            gateway.send(REQUEST)
     assert len(gateway.captured()) == taken
 
 
 def test_sandbox_declines_tokens_without_money() -> None:
     gateway = SandboxGateway(declined_tokens=["card-1"])
-    assert gateway.capture(REQUEST).status == "declined"
-    assert gateway.capture(replace(REQUEST, key="v:1", token="card-2")).status == "captured"
+    assert gateway.send(REQUEST).state is PaymentState.DECLINED
+    assert gateway.send(replace(REQUEST, key="v:1", token="card-2")).state is PaymentState.DONE
+
+
+def test_sandbox_waits_for_the_shopper() -> None:
+    gateway = SandboxGateway(script=["needs_shopper"])
+    assert gateway.send(REQUEST).state is PaymentState.NEEDS_SHOPPER
+    assert gateway.captured() == ()
+    gateway.authenticate(REQUEST.key)
+    found = gateway.find(REQUEST.key)
+    assert found is not None
+    assert found.state is PaymentState.DONE
+    assert gateway.captured() == (REQUEST,)

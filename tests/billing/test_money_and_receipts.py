@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from billing.edge import ChargeModel, ReceiptModel
 from billing.errors import BillingError, LedgerError, MoneyError, PriceError
-from billing.ledger import Entry, Posting, capture_posting
+from billing.ledger import Entry, Posting, sale_posting
 from billing.money import Money, format_money, round_minor
 from billing.pricebook import Price, PriceBook
 from billing.receipt import digest_of, make_receipt
@@ -108,23 +108,24 @@ def test_receipts_add_up_and_postings_sum_to_zero(rows: list[tuple[int, int, Dec
         assert (tax.gross if inclusive else tax.net) == line.amount
         assert abs(tax.tax.minor - tax.net.minor * Fraction(rate) / 100) <= 1
     if receipt.total.minor:
-        charge = Charge("k", "v", 1, receipt.digest, "t", receipt.total, ChargeState.CAPTURED, 0)
-        assert sum(entry.amount.minor for entry in capture_posting(charge, receipt, 0).entries) == 0
+        posting = sale_posting(receipt)
+        assert posting is not None
+        assert sum(entry.amount.minor for entry in posting.entries) == 0
 
 
 @given(st.lists(st.integers(-(10**9), 10**9), max_size=5))
 def test_a_posting_balances_or_is_refused(amounts: list[int]) -> None:
     entries = tuple(Entry("account", Money(minor, "EUR")) for minor in amounts)
     if len(amounts) >= 2 and sum(amounts) == 0:
-        assert Posting("p", 0, entries).entries == entries
+        assert Posting("p", "v", 0, entries).entries == entries
     else:
         with pytest.raises(LedgerError):
-            Posting("p", 0, entries)
+            Posting("p", "v", 0, entries)
 
 
 def test_ledger_refuses_mixed_currencies() -> None:
     with pytest.raises(MoneyError):
-        Posting("p", 0, (Entry("a", Money(1, "EUR")), Entry("b", Money(-1, "USD"))))
+        Posting("p", "v", 0, (Entry("a", Money(1, "EUR")), Entry("b", Money(-1, "USD"))))
 
 
 def test_digest_is_of_canonical_json_and_sees_every_field() -> None:
@@ -155,7 +156,9 @@ def test_receipt_survives_json() -> None:
 
 
 def test_charge_json_keeps_the_token_inside() -> None:
-    charge = Charge("v:1", "v", 1, "d", "secret-card", Money(5, "EUR"), ChargeState.CAPTURED, 0, 1, "ref")
+    charge = Charge(
+        "v:1", "v", 1, "d", "secret-card", Money(5, "EUR"), Money(5, "EUR"), ChargeState.CAPTURED, 0, 1, "ref"
+    )
     text = ChargeModel.of(charge).model_dump_json()
     assert "secret-card" not in text
     assert json.loads(text)["state"] == "captured"
@@ -199,7 +202,17 @@ def test_text_receipt() -> None:
     book = book_of(("cola", 149, "standard", "19", True), ("bread", 289, "reduced", "7", True))
     receipt = receipt_of(book, cola=2, bread=1)
     charge = Charge(
-        "visit-1:1", "visit-1", 1, receipt.digest, "t", receipt.total, ChargeState.CAPTURED, 0, 1, "sandbox-1"
+        "visit-1:1",
+        "visit-1",
+        1,
+        receipt.digest,
+        "t",
+        receipt.total,
+        receipt.total,
+        ChargeState.CAPTURED,
+        0,
+        1,
+        "sandbox-1",
     )
     rows = render_text(receipt, charge, "Corner shop").splitlines()
     assert rows[0].strip() == "Corner shop"

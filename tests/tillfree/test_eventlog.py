@@ -22,7 +22,7 @@ EVENTS: tuple[object, ...] = (
     ),
     CartEvent("e-1", "taken", "visit-1", "a", 1, 9, None, 0.5, "i-1"),
     ReceiptFinalised("visit-1", 20, (CartLine("a", 1),), False),
-    Charge("visit-1:1", "visit-1", 1, "d" * 64, "t", Money(250, "EUR"), ChargeState.CAPTURED, 20, 20, "ref"),
+    Charge("visit-1:1", "visit-1", 1, "d" * 64, "t", Money(250, "EUR"), Money(250, "EUR"), ChargeState.CAPTURED, 20, 20, "ref"),
 )  # fmt: skip
 
 

@@ -77,7 +77,7 @@ class ToldFloor:
 def test_a_charge_without_an_answer_is_asked_for_again_at_the_end(tmp_path: Path) -> None:
     book = PriceBook("EUR", {"cola": Price("cola", "Cola", Money(149, "EUR"), "standard", Decimal("19"), True)})
     books = BillingStore(tmp_path / "billing.sqlite")
-    billing = BillingService(book, books, SandboxGateway(script=["timeout"]))
+    billing = BillingService(book, books, SandboxGateway(script=["ok", "timeout"]))
     log = StringIO()
     scans = [GateScanned("scan-1", "door", S, "token", 1)]
     run = StoreRun(ToldFloor(), Checkout(CheckoutPolicy(), STORE), billing, EventLogWriter(log), scans)  # type: ignore[arg-type]
@@ -86,5 +86,6 @@ def test_a_charge_without_an_answer_is_asked_for_again_at_the_end(tmp_path: Path
     assert visit.charge is not None
     assert (visit.charge.state, visit.charge.amount.minor) == (ChargeState.CAPTURED, 149)
     assert [charge.state for charge in billing.charges(visit.visit_id)] == [ChargeState.CAPTURED]
+    assert [each.action.value for each in billing.payments(visit.visit_id)] == ["hold", "capture"]
     assert log.getvalue().index('"unknown"') < log.getvalue().index('"captured"')
     books.close()

@@ -144,7 +144,7 @@ def _charge(visit: VisitRecord) -> str:
         return "not charged"
     if visit.charge.state is ChargeState.CAPTURED:
         return f"charged {format_money(visit.charge.amount)} with the key {visit.charge.key}"
-    return f"charge {visit.charge.state.value}"
+    return f"charge {visit.charge.state.value.replace('_', ' ')}"
 
 
 def _timeline(data: ReportData) -> str:
