@@ -105,10 +105,10 @@ class DyingStore(BillingStore):
         self._faults = faults
 
     @contextmanager
-    def transaction(self) -> Iterator[Books]:
+    def transaction(self, visit_id: str | None = None) -> Iterator[Books]:
         """Read and write as one, or find the database locked, or die."""
         self._faults.locked()
-        with super().transaction() as books:
+        with super().transaction(visit_id) as books:
             yield books
             self._faults.crash()
         self._faults.crash()

@@ -52,7 +52,7 @@ class BillingService:
 
     def open_visit(self, given: OpenVisit) -> Admission:
         """See ``BillingPort.open_visit``. A gateway without an answer refuses nobody."""
-        with self._store.transaction() as books:
+        with self._store.transaction(given.visit_id) as books:
             known = books.visit(given.visit_id)
             if known is None:
                 refused = self._debt_of(books, given.token)
@@ -72,16 +72,16 @@ class BillingService:
     def finalise(self, given: ReceiptInput) -> Charge:
         """See ``BillingPort.finalise``."""
         receipt = make_receipt(given, self._book)
-        with self._store.transaction() as books:
+        with self._store.transaction(given.visit_id) as books:
             charge = _known_charge(books, receipt) or _first_charge(books, receipt, given)
-        return self._advance(charge.key, given.final_at_ns)
+        return self._advance(charge, given.final_at_ns)
 
     def charge_again(self, visit_id: str, token: str, at_ns: int) -> Charge:
         """Charge what is still owed to ``token``, as the visit's next charge.
 
         Raises ChargeStateError unless the visit's last charge was declined and something is owed.
         """
-        with self._store.transaction() as books:
+        with self._store.transaction(visit_id) as books:
             receipt, known = books.receipt(visit_id), books.charges(visit_id)
             if receipt is None or not known or known[-1].state is not ChargeState.DECLINED:
                 raise ChargeStateError(f"{visit_id}: only a declined charge can be tried again")
@@ -90,7 +90,7 @@ class BillingService:
                 raise ChargeStateError(f"{visit_id}: nothing is owed any more")
             charge = _new_charge(receipt, owed, len(known) + 1, token, at_ns)
             books.add_charge(charge)
-        return self._advance(charge.key, at_ns)
+        return self._advance(charge, at_ns)
 
     def refund(self, request: RefundRequest) -> Refund:
         """Give units of a receipt back, once per ``refund_id``.
@@ -102,7 +102,7 @@ class BillingService:
             KeyConflict: ``refund_id`` was used for something else.
             ChargeStateError: it is not known yet what was paid: ask again when the charge is settled.
         """
-        with self._store.transaction() as books:
+        with self._store.transaction(request.visit_id) as books:
             known = books.refund(request.refund_id)
             if known is None:
                 self._begin_refund(books, request)
@@ -121,7 +121,7 @@ class BillingService:
             self._ask(payment, at_ns, fresh=False)
         for refund in refunds:
             self._advance_refund(refund.key, at_ns)
-        return tuple(self._advance(charge.key, at_ns) for charge in charges)
+        return tuple(self._advance(charge, at_ns) for charge in charges)
 
     def receipt(self, visit_id: str) -> Receipt | None:
         """See ``BillingPort.receipt``."""
@@ -164,17 +164,16 @@ class BillingService:
                 return f"visit {visit_id} is not paid"
         return None
 
-    def _advance(self, key: str, at_ns: int) -> Charge:
+    def _advance(self, charge: Charge, at_ns: int) -> Charge:
         """Carry a charge on until it is settled, or waits for an answer."""
         while True:
-            with self._store.transaction() as books:
-                charge = books.charge(key)
-                assert charge is not None  # charges are never deleted
+            with self._store.transaction(charge.visit_id) as books:
+                charge = books.charge(charge.key) or charge
                 waiting = _unanswered(books, charge)
                 fresh = not waiting and charge.state in _OPEN
                 if fresh:
                     waiting = self._write_step(books, charge, at_ns)
-                    charge = books.charge(key) or charge
+                    charge = books.charge(charge.key) or charge
             if charge.state is not ChargeState.UNKNOWN or not waiting:
                 return charge
             answers = [self._ask(payment, at_ns, fresh=fresh) for payment in waiting]
@@ -222,7 +221,7 @@ class BillingService:
         for payment in parts:
             if payment.state is PaymentState.UNKNOWN:
                 self._ask(payment, at_ns, fresh=False)
-        with self._store.transaction() as books:
+        with self._store.transaction(refund.visit_id) as books:
             parts = [payment for payment in books.payments(refund.visit_id) if payment.claim == key]
             if all(payment.state is not PaymentState.UNKNOWN for payment in parts):
                 done = all(payment.state is PaymentState.DONE for payment in parts)
@@ -253,7 +252,7 @@ class BillingService:
 
     def _settle(self, payment: Payment, at_ns: int) -> Payment:
         """Write the gateway's answer and what it moves in the ledger, together and once."""
-        with self._store.transaction() as books:
+        with self._store.transaction(payment.visit_id) as books:
             changed = books.settle_payment(replace(payment, settled_at_ns=at_ns))
             posting = payment_posting(payment, at_ns)
             if changed and payment.state is PaymentState.DONE and posting is not None:

@@ -1,6 +1,6 @@
-"""Receipts, charges and the ledger in SQLite, through SQLAlchemy.
+"""Receipts, charges, payments and the ledger in SQLite or PostgreSQL, through SQLAlchemy.
 
-The database itself holds the rules that must not bend: a receipt never changes, a key is used
+The database itself holds the rules that must not bend (schema/versions): a receipt never changes, a key is used
 once, a posting is sealed only when it sums to zero, and what is sealed stays as it is.
 """
 
@@ -12,24 +12,29 @@ from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     URL,
+    BigInteger,
     CheckConstraint,
+    Engine,
     ForeignKey,
+    Integer,
     UniqueConstraint,
     create_engine,
     event,
     func,
+    make_url,
     select,
-    text,
     update,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
 from billing.edge import ReceiptModel, RefundModel
+from billing.errors import BillingError
 from billing.ledger import Posting
+from billing.migrations import HEAD, revision, upgrade
 from billing.money import Money
 from billing.types import (
     Charge,
@@ -49,47 +54,9 @@ _BUSY_TIMEOUT_MS = 10_000
 _OPEN = ("unknown", "needs_shopper")
 """States of charges and payments that may change."""
 
-_TRIGGERS = (
-    """CREATE TRIGGER IF NOT EXISTS receipts_are_frozen BEFORE UPDATE ON receipts
-    BEGIN SELECT RAISE(ABORT, 'a receipt never changes'); END""",
-    """CREATE TRIGGER IF NOT EXISTS receipts_stay BEFORE DELETE ON receipts
-    BEGIN SELECT RAISE(ABORT, 'a receipt is never deleted'); END""",
-    """CREATE TRIGGER IF NOT EXISTS settled_charges_stay BEFORE UPDATE ON charges
-    WHEN OLD.state NOT IN ('unknown', 'needs_shopper')
-    BEGIN SELECT RAISE(ABORT, 'a settled charge never changes'); END""",
-    """CREATE TRIGGER IF NOT EXISTS settled_payments_stay BEFORE UPDATE ON payments
-    WHEN OLD.state NOT IN ('unknown', 'needs_shopper')
-    BEGIN SELECT RAISE(ABORT, 'a settled payment never changes'); END""",
-    """CREATE TRIGGER IF NOT EXISTS payments_stay BEFORE DELETE ON payments
-    BEGIN SELECT RAISE(ABORT, 'a payment is never deleted'); END""",
-    """CREATE TRIGGER IF NOT EXISTS settled_refunds_stay BEFORE UPDATE ON refunds WHEN OLD.state <> 'unknown'
-    BEGIN SELECT RAISE(ABORT, 'a settled refund never changes'); END""",
-    """CREATE TRIGGER IF NOT EXISTS refunds_stay BEFORE DELETE ON refunds
-    BEGIN SELECT RAISE(ABORT, 'a refund is never deleted'); END""",
-    """CREATE TRIGGER IF NOT EXISTS postings_open_unsealed BEFORE INSERT ON postings WHEN NEW.sealed <> 0
-    BEGIN SELECT RAISE(ABORT, 'a posting is sealed after its entries'); END""",
-    """CREATE TRIGGER IF NOT EXISTS postings_balance BEFORE UPDATE ON postings
-    WHEN OLD.sealed <> 0 OR NEW.posting_id <> OLD.posting_id
-      OR (SELECT COUNT(*) FROM entries WHERE posting_id = NEW.posting_id) < 2
-      OR (SELECT SUM(amount_minor) FROM entries WHERE posting_id = NEW.posting_id) <> 0
-    BEGIN SELECT RAISE(ABORT, 'a posting sums to zero and is sealed once'); END""",
-    """CREATE TRIGGER IF NOT EXISTS postings_stay BEFORE DELETE ON postings
-    BEGIN SELECT RAISE(ABORT, 'a posting is never deleted'); END""",
-    """CREATE TRIGGER IF NOT EXISTS sealed_entries BEFORE INSERT ON entries
-    WHEN (SELECT sealed FROM postings WHERE posting_id = NEW.posting_id) <> 0
-    BEGIN SELECT RAISE(ABORT, 'a sealed posting takes no more entries'); END""",
-    """CREATE TRIGGER IF NOT EXISTS entries_one_currency BEFORE INSERT ON entries
-    WHEN EXISTS (SELECT 1 FROM entries WHERE posting_id = NEW.posting_id AND currency <> NEW.currency)
-    BEGIN SELECT RAISE(ABORT, 'a posting has one currency'); END""",
-    """CREATE TRIGGER IF NOT EXISTS entries_are_frozen BEFORE UPDATE ON entries
-    BEGIN SELECT RAISE(ABORT, 'a ledger entry never changes'); END""",
-    """CREATE TRIGGER IF NOT EXISTS entries_stay BEFORE DELETE ON entries
-    BEGIN SELECT RAISE(ABORT, 'a ledger entry is never deleted'); END""",
-)
-
 
 class _Base(DeclarativeBase):
-    pass
+    type_annotation_map: ClassVar = {int: BigInteger().with_variant(Integer(), "sqlite")}
 
 
 def _listed(names: type[StrEnum]) -> str:
@@ -201,18 +168,27 @@ class EntryRow(_Base):
 
 
 class BillingStore:
-    """Billing's database in one file. Safe to use from several threads and processes."""
+    """Billing's database: SQLite in one file, or PostgreSQL. Safe to use from several threads and processes.
 
-    def __init__(self, path: Path) -> None:
-        self._engine = create_engine(
-            URL.create("sqlite+pysqlite", database=str(path)), connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}
-        )
-        event.listen(self._engine, "connect", _prepare)
-        event.listen(self._engine, "begin", _begin_immediate)
-        _Base.metadata.create_all(self._engine)
-        with self._engine.begin() as connection:
-            for trigger in _TRIGGERS:
-                connection.execute(text(trigger))
+    An empty database is set up; one of an earlier version must be migrated before (``migrate``).
+    """
+
+    def __init__(self, database: Path | str) -> None:
+        """``database`` is SQLite's file, or a URL (``postgresql://user@host/name``).
+
+        Raises:
+            BillingError: the database is of another version than this code.
+        """
+        self._engine = _engine(database)
+        found = revision(self._engine)
+        if found is None:
+            upgrade(self._engine)
+        elif found != HEAD:
+            self._engine.dispose()
+            raise BillingError(
+                f"the database has schema {found}, this is {HEAD}: migrate it, or run the version it is of"
+            )
+        self._locks_visits = self._engine.dialect.name == "postgresql"
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
 
     def close(self) -> None:
@@ -227,9 +203,15 @@ class BillingStore:
                     yield json.dumps([table.name, *row])
 
     @contextmanager
-    def transaction(self) -> Iterator[Books]:
-        """Read and write as one: all of it is kept, or none of it if an exception leaves the block."""
+    def transaction(self, visit_id: str | None = None) -> Iterator[Books]:
+        """Read and write as one: all of it is kept, or none of it if an exception leaves the block.
+
+        Transactions of one visit wait for each other, so that what was read is still true when it is written; those
+        without a visit must only read. SQLite has one writer at a time anyway.
+        """
         with self._sessions.begin() as session:
+            if visit_id is not None and self._locks_visits:
+                session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(visit_id, 0))))
             yield Books(session)
 
 
@@ -471,6 +453,20 @@ def _payment(row: PaymentRow) -> Payment:
 
 def _refund(row: RefundRow) -> Refund:
     return replace(RefundModel.model_validate_json(row.body).refund(), state=RefundState(row.state))
+
+
+def _engine(database: Path | str) -> Engine:
+    if isinstance(database, str):
+        url = make_url(database)
+        if url.drivername == "postgresql":
+            url = url.set(drivername="postgresql+psycopg")
+        return create_engine(url)
+    engine = create_engine(
+        URL.create("sqlite+pysqlite", database=str(database)), connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
 
 
 def _prepare(connection: Any, _record: object) -> None:

@@ -19,13 +19,14 @@ MOST_LINES = 60
 
 # Where each vendor's objects may appear; everywhere else they come as this project's own types.
 ADAPTERS: dict[str, set[str]] = {
+    "alembic": {"billing/migrations.py", "billing/schema/env.py", "billing/schema/versions/v0001_first.py"},
     "anny": {"simulator/bake.py"},
     "av": {"tillfree/sources/video.py", "tillfree/overlay/video.py", "simulator/recording/video.py"},
     "lap": set(),
     "moderngl": {"simulator/graphics.py"},
     "nncf": set(),
     "openvino": {"vision/detectors/openvino_yolo.py"},
-    "sqlalchemy": {"billing/store.py"},
+    "sqlalchemy": {"billing/migrations.py", "billing/schema/versions/v0001_first.py", "billing/store.py"},
     "supervision": {"vision/tracking/roboflow.py"},
     "torch": {"simulator/bake.py"},
     "trackers": {"vision/tracking/roboflow.py"},

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from billing.errors import ChargeStateError, GatewayTimeout, KeyConflict, PriceError
@@ -35,13 +34,6 @@ def price_book() -> PriceBook:
 
 def final_cart(visit: str = "visit-1", **items: int) -> ReceiptInput:
     return ReceiptInput(visit, "card-1", 1_000, tuple(ItemCount(sku, n) for sku, n in items.items()))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[BillingStore]:
-    store = BillingStore(tmp_path / "billing.sqlite")
-    yield store
-    store.close()
 
 
 def test_captured_once_and_booked_once(store: BillingStore) -> None:
@@ -155,13 +147,13 @@ class DyingGateway:
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_crash_between_writes_is_settled_by_the_next_process(tmp_path: Path, after: bool) -> None:
-    path, gateway = tmp_path / "b.sqlite", SandboxGateway()
-    first = BillingStore(path)
+def test_crash_between_writes_is_settled_by_the_next_process(database: Path | str, after: bool) -> None:
+    gateway = SandboxGateway()
+    first = BillingStore(database)
     with pytest.raises(CrashError):
         BillingService(price_book(), first, DyingGateway(gateway, after)).finalise(final_cart(cola=1))
     first.close()
-    second = BillingStore(path)
+    second = BillingStore(database)
     service = BillingService(price_book(), second, gateway)
     assert service.charges("visit-1")[0].state is ChargeState.UNKNOWN
     assert [charge.state for charge in service.resolve_unknown(5_000)] == [ChargeState.CAPTURED]
@@ -235,19 +227,16 @@ def test_product_without_price_leaves_nothing_behind(store: BillingStore) -> Non
         "DELETE FROM payments",
     ],
 )
-def test_database_refuses_to_rewrite_history(store: BillingStore, tmp_path: Path, statement: str) -> None:
+def test_database_refuses_to_rewrite_history(store: BillingStore, raw: Engine, statement: str) -> None:
     BillingService(price_book(), store, SandboxGateway()).finalise(final_cart(cola=1))
-    engine = create_engine(f"sqlite:///{tmp_path / 'billing.sqlite'}")
-    with engine.connect() as connection, pytest.raises((IntegrityError, OperationalError)):
+    with raw.connect() as connection, pytest.raises((IntegrityError, OperationalError)):
         connection.execute(text(statement))
-    engine.dispose()
 
 
-def test_database_refuses_an_unbalanced_posting(store: BillingStore, tmp_path: Path) -> None:
+def test_database_refuses_an_unbalanced_posting(store: BillingStore, raw: Engine) -> None:
     service = BillingService(price_book(), store, SandboxGateway(script=["lost_answer"]))
     service.finalise(final_cart(cola=1))
-    engine = create_engine(f"sqlite:///{tmp_path / 'billing.sqlite'}")
-    with engine.connect() as connection:
+    with raw.connect() as connection:
         connection.execute(text("INSERT INTO postings (posting_id, visit_id, at_ns, sealed) VALUES ('p', 'v', 0, 0)"))
         for amount in (149, -148):
             connection.execute(
@@ -256,4 +245,3 @@ def test_database_refuses_an_unbalanced_posting(store: BillingStore, tmp_path: P
             )
         with pytest.raises(IntegrityError, match="sums to zero"):
             connection.execute(text("UPDATE postings SET sealed = 1 WHERE posting_id = 'p'"))
-    engine.dispose()
