@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
-from billing.errors import GatewayRefused, GatewayTimeout, KeyConflict
+from billing.errors import BillingError, GatewayRefused, GatewayTimeout, KeyConflict
 from billing.money import Money
 from billing.types import PaymentAction, PaymentState
 
@@ -93,7 +95,8 @@ class _Held:
 class SandboxGateway:
     """A gateway in memory. ``script``, which may have no end, says what happens to each request in turn, then all is well.
 
-    ``declined_tokens`` are cards without money. Holds lapse after ``hold_ns``. Safe to use from several threads.
+    ``declined_tokens`` are cards without money. Holds lapse after ``hold_ns``. With a ``journal`` (a file of JSON lines)
+    it remembers what it did when it is opened again. Safe to use from several threads, and a journal from one process.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class SandboxGateway:
         declined_tokens: Iterable[str] = (),
         hold_ns: int = 7 * 86_400 * 10**9,
         smallest_minor: int = 1,
+        journal: Path | None = None,
     ) -> None:
         self._script = iter(script)
         self._declined = frozenset(declined_tokens)
@@ -109,6 +113,9 @@ class SandboxGateway:
         self._done: dict[str, tuple[GatewayRequest, GatewayAnswer]] = {}
         self._held: dict[str, _Held] = {}
         self._lock = threading.Lock()
+        self._journal = journal
+        if journal is not None and journal.exists():
+            self._read(journal)
 
     def send(self, request: GatewayRequest) -> GatewayAnswer:
         """See ``Gateway.send``."""
@@ -178,24 +185,52 @@ class SandboxGateway:
     def _keep(self, request: GatewayRequest, state: PaymentState, reason: str | None) -> GatewayAnswer:
         known = self._done.get(request.key)
         reference = f"sandbox-{len(self._done) + 1:06d}" if known is None else known[1].reference
-        expires_at_ns = None
-        if state is PaymentState.DONE:
-            expires_at_ns = self._move(request, reference)
+        is_hold = state is PaymentState.DONE and request.action is PaymentAction.HOLD
+        expires_at_ns = request.at_ns + self._hold_ns if is_hold else None
         answer = GatewayAnswer(
             request.key, request.digest, request.action, request.amount, state, reference, reason, expires_at_ns
         )
-        self._done[request.key] = (request, answer)
+        if self._journal is not None:
+            with self._journal.open("a", encoding="utf-8") as file:
+                file.write(_journal_line(request, answer))
+        self._remember(request, answer)
         return answer
 
-    def _move(self, request: GatewayRequest, reference: str) -> int | None:
-        """Count what a request that is done holds, takes or gives back; return when a hold lapses."""
-        if request.action is PaymentAction.HOLD:
-            self._held[reference] = _Held(request.amount, request.at_ns + self._hold_ns)
-            return request.at_ns + self._hold_ns
-        if request.action in (PaymentAction.CAPTURE, PaymentAction.CHARGE):
-            self._held[reference] = _Held(request.amount)
+    def _remember(self, request: GatewayRequest, answer: GatewayAnswer) -> None:
+        self._done[request.key] = (request, answer)
+        if answer.state is PaymentState.DONE:
+            self._move(request, answer)
+
+    def _read(self, journal: Path) -> None:
+        """Take up a journal. A last line that was cut off was never answered, and is dropped."""
+        whole, _, rest = journal.read_bytes().rpartition(b"\n")
+        for number, line in enumerate(whole.decode().splitlines(), start=1):
+            try:
+                self._remember(*_from_journal(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise BillingError(f"{journal}, line {number}: not a sandbox's journal ({error})") from error
+        if rest:
+            journal.write_bytes(whole + b"\n" if whole else b"")
+
+    def _move(self, request: GatewayRequest, answer: GatewayAnswer) -> None:
+        """Count what a request that is done holds, takes or gives back."""
+        if request.action in (PaymentAction.HOLD, PaymentAction.CAPTURE, PaymentAction.CHARGE):
+            self._held[answer.reference] = _Held(request.amount, answer.expires_at_ns)
         if request.of is not None:
             source = self._held[request.of]
             source.left -= request.amount
             source.open = request.action is PaymentAction.REFUND
-        return None
+
+
+def _journal_line(request: GatewayRequest, answer: GatewayAnswer) -> str:
+    said = {"request": asdict(request), "answer": asdict(answer)}
+    return json.dumps(said, separators=(",", ":"), ensure_ascii=False) + "\n"
+
+
+def _from_journal(line: str) -> tuple[GatewayRequest, GatewayAnswer]:
+    said = json.loads(line)
+    for part in said.values():
+        part["amount"] = Money(**part["amount"])
+        part["action"] = PaymentAction(part["action"])
+    said["answer"]["state"] = PaymentState(said["answer"]["state"])
+    return GatewayRequest(**said["request"]), GatewayAnswer(**said["answer"])

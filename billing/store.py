@@ -33,7 +33,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sess
 
 from billing.edge import ReceiptModel, RefundModel
 from billing.errors import BillingError
-from billing.ledger import Posting
+from billing.ledger import Entry, Posting
 from billing.migrations import HEAD, revision, upgrade
 from billing.money import Money
 from billing.types import (
@@ -403,6 +403,24 @@ class Books:
         self._session.flush()
         self._session.execute(update(PostingRow).where(PostingRow.posting_id == posting.posting_id).values(sealed=1))
 
+    def all_receipts(self) -> tuple[Receipt, ...]:
+        """Return all receipts in the order of their visits' ids."""
+        query = select(ReceiptRow.body).order_by(ReceiptRow.visit_id)
+        return tuple(ReceiptModel.model_validate_json(body).receipt() for body in self._session.scalars(query))
+
+    def postings(self) -> tuple[Posting, ...]:
+        """Return all sealed postings with their entries, in the order in which they were written."""
+        sealed = {
+            row.posting_id: row for row in self._session.scalars(select(PostingRow).where(PostingRow.sealed == 1))
+        }
+        entries: dict[str, list[Entry]] = {}
+        for row in self._session.scalars(select(EntryRow).order_by(EntryRow.entry_id)):
+            entries.setdefault(row.posting_id, []).append(Entry(row.account, Money(row.amount_minor, row.currency)))
+        return tuple(
+            Posting(posting_id, sealed[posting_id].visit_id, sealed[posting_id].at_ns, tuple(legs))
+            for posting_id, legs in entries.items()
+        )
+
     def balances(self) -> dict[tuple[str, str], int]:
         """Return minor units by (account, currency) over all sealed postings."""
         query = (
@@ -413,6 +431,15 @@ class Books:
             .order_by(EntryRow.account, EntryRow.currency)
         )
         return {(account, currency): int(minor) for account, currency, minor in self._session.execute(query)}
+
+
+def migrate(database: Path | str) -> str | None:
+    """Bring a database to this version's schema; return the revision that it had, None for an empty one."""
+    engine = _engine(database)
+    before = revision(engine)
+    upgrade(engine)
+    engine.dispose()
+    return before
 
 
 def _charge(row: ChargeRow) -> Charge:

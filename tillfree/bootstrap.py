@@ -16,11 +16,16 @@ from store_layout.model import Store
 
 
 @contextmanager
-def open_billing(store: Store, database: Path | None, policy: BillingPolicy) -> Iterator[BillingService]:
-    """Give billing with the sandbox gateway, on ``database`` or, without one, on a file that is thrown away."""
+def open_billing(
+    store: Store, database: Path | None, sandbox: Path | None, policy: BillingPolicy
+) -> Iterator[BillingService]:
+    """Give billing with the sandbox gateway, on ``database`` or, without one, on a file that is thrown away.
+
+    The sandbox keeps its own books in ``sandbox``, or in memory.
+    """
     with ExitStack() as stack:
         if database is None:
             database = Path(stack.enter_context(TemporaryDirectory(prefix="tillfree-"))) / "billing.sqlite"
         books = BillingStore(database)
         stack.callback(books.close)
-        yield BillingService(PriceBook.from_store(store), books, SandboxGateway(), policy)
+        yield BillingService(PriceBook.from_store(store), books, SandboxGateway(journal=sandbox), policy)

@@ -40,6 +40,7 @@ TAPE_FILE = "observations.tape"
 VIDEO_FILE = "annotated.mp4"
 REPORT_FILE = "report.html"
 BILLING_FILE = "billing.sqlite"
+SANDBOX_FILE = "sandbox.jsonl"
 RECEIPTS_FILE = "receipts.json"
 
 
@@ -129,7 +130,7 @@ def _prepare(out: Path) -> None:
     if out.is_dir() and any(out.iterdir()) and not (out / EVENTS_FILE).exists():
         raise InputError("is not empty and holds no former run", file=out, mend="name another folder with -o")
     out.mkdir(parents=True, exist_ok=True)
-    for name in (EVENTS_FILE, VIDEO_FILE, REPORT_FILE, RECEIPTS_FILE):
+    for name in (EVENTS_FILE, VIDEO_FILE, REPORT_FILE, RECEIPTS_FILE, SANDBOX_FILE):
         (out / name).unlink(missing_ok=True)
     for leftover in out.glob(BILLING_FILE + "*"):
         leftover.unlink()
@@ -217,7 +218,8 @@ class _Replay:
         from tillfree.bootstrap import open_billing
 
         database = None if self._out is None else self._out / BILLING_FILE
-        return self._stack.enter_context(open_billing(self._loaded.store, database, self._settings.billing))
+        sandbox = None if self._out is None else self._out / SANDBOX_FILE
+        return self._stack.enter_context(open_billing(self._loaded.store, database, sandbox, self._settings.billing))
 
     def _open_pictures(self) -> ViewMaker | None:
         if self._out is None or not (self._options.video or self._options.report):

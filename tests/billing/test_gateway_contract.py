@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from billing.errors import GatewayRefused, GatewayTimeout, KeyConflict
+from billing.errors import BillingError, GatewayRefused, GatewayTimeout, KeyConflict
 from billing.gateway import EXPIRED, Behaviour, Gateway, GatewayRequest, SandboxGateway
 from billing.money import Money
 from billing.types import PaymentAction, PaymentState
@@ -127,6 +128,38 @@ def test_sandbox_declines_tokens_without_money() -> None:
     gateway = SandboxGateway(declined_tokens=["card-1"])
     assert gateway.send(REQUEST).state is PaymentState.DECLINED
     assert gateway.send(replace(REQUEST, key="v:1", token="card-2")).state is PaymentState.DONE
+
+
+def test_sandbox_remembers_by_its_journal(tmp_path: Path) -> None:
+    journal = tmp_path / "sandbox.jsonl"
+    first = SandboxGateway(script=["ok", "needs_shopper"], journal=journal)
+    hold, charge = first.send(HOLD), first.send(REQUEST)
+    first.authenticate(REQUEST.key)
+    second = SandboxGateway(journal=journal)
+    assert second.listing() == first.listing()
+    assert second.send(REQUEST).state is PaymentState.DONE
+    assert second.send(taking("c:1", PaymentAction.CAPTURE, 400, hold.reference)).state is PaymentState.DONE
+    assert second.send(taking("r:1", PaymentAction.REFUND, 500, charge.reference)).state is PaymentState.DONE
+    with pytest.raises(GatewayRefused):
+        SandboxGateway(journal=journal).send(taking("r:2", PaymentAction.REFUND, 1, charge.reference))
+
+
+def test_a_journal_that_was_cut_off_loses_what_was_never_answered(tmp_path: Path) -> None:
+    journal = tmp_path / "sandbox.jsonl"
+    first = SandboxGateway(journal=journal)
+    first.send(HOLD)
+    before = first.listing()
+    journal.write_bytes(journal.read_bytes() + b'{"request":{"key"')
+    second = SandboxGateway(journal=journal)
+    assert second.listing() == before
+    second.send(REQUEST)
+    assert len(SandboxGateway(journal=journal).listing()) == 2
+
+
+def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("milk\neggs\n", encoding="utf-8")
+    with pytest.raises(BillingError, match=r"notes\.txt, line 1"):
+        SandboxGateway(journal=tmp_path / "notes.txt")
 
 
 def test_sandbox_waits_for_the_shopper() -> None:
