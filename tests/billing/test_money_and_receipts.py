@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
+from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
@@ -25,11 +26,11 @@ RATES = st.decimals(min_value=0, max_value=100, places=2)
 
 
 def book_of(*rows: tuple[str, int, str, str, bool], currency: str = "EUR") -> PriceBook:
-    prices = {
-        sku: Price(sku, sku.title(), Money(minor, currency), tax, Decimal(rate), inclusive)
+    prices = (
+        Price(sku, sku.title(), Money(minor, currency), tax, Decimal(rate), inclusive)
         for sku, minor, tax, rate, inclusive in rows
-    }
-    return PriceBook(currency, prices)
+    )
+    return PriceBook.of(currency, prices)
 
 
 def receipt_of(book: PriceBook, **items: int) -> Receipt:
@@ -212,6 +213,23 @@ def test_order_and_splitting_of_items_change_nothing() -> None:
     assert make_receipt(split, book) == receipt_of(book, a=1, b=2)
 
 
+def test_a_receipt_of_version_1_can_still_be_read() -> None:
+    receipt = receipt_of(book_of(("cola", 149, "standard", "19", True)), cola=2)
+    body = ReceiptModel.of(receipt).model_dump(mode="json") | {"version": 1}
+    del body["promotions"]
+    for line in body["lines"]:
+        del line["discount_minor"], line["kind"], line["age_restricted"]
+    assert ReceiptModel.model_validate(body).receipt() == receipt
+
+
+def test_no_discount_exceeds_its_line() -> None:
+    line = receipt_of(book_of(("cola", 149, "standard", "19", True)), cola=2).lines[0]
+    assert replace(line, discount=Money(298, "EUR")).paid == Money(0, "EUR")
+    for minor in (-1, 299):
+        with pytest.raises(MoneyError, match="cola: a discount"):
+            replace(line, discount=Money(minor, "EUR"))
+
+
 def test_receipt_survives_json() -> None:
     receipt = receipt_of(book_of(("cola", 149, "standard", "19.60", True)), cola=2)
     again = ReceiptModel.model_validate_json(ReceiptModel.of(receipt).model_dump_json()).receipt()
@@ -246,7 +264,7 @@ def layout(**product: object) -> Store:
 
 
 def test_price_book_from_a_layout() -> None:
-    price = PriceBook.from_store(layout()).price("cola")
+    price = PriceBook.from_store(layout()).price("cola", 0)
     assert (price.unit_price, price.rate_percent, price.inclusive) == (Money(149, "EUR"), Decimal(19), True)
 
 
@@ -254,7 +272,7 @@ def test_price_book_names_what_is_missing() -> None:
     with pytest.raises(PriceError, match="cola: tax_class 'luxury'"):
         PriceBook.from_store(layout(tax_class="luxury"))
     with pytest.raises(PriceError, match="'tea' has no price"):
-        PriceBook.from_store(layout()).price("tea")
+        PriceBook.from_store(layout()).price("tea", 0)
     twice = layout().model_copy(update={"products": layout().products * 2})
     with pytest.raises(PriceError, match="twice"):
         PriceBook.from_store(twice)
@@ -281,7 +299,7 @@ def test_text_receipt() -> None:
 
 
 def test_html_receipt_escapes_names() -> None:
-    book = PriceBook("EUR", {"x": Price("x", "<b>Salt & 'Vinegar'</b>", Money(99, "EUR"), "t", Decimal(7), True)})
+    book = PriceBook.of("EUR", [Price("x", "<b>Salt & 'Vinegar'</b>", Money(99, "EUR"), "t", Decimal(7), True)])
     page = render_html(receipt_of(book, x=1))
     assert "&lt;b&gt;Salt &amp;" in page
     assert "<b>" not in page
