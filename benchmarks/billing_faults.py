@@ -260,11 +260,11 @@ class Day:
 def price_book() -> PriceBook:
     """Return five products at 19 % or 7 %, tax held in the price."""
     rates = {"bread": ("reduced", "7")}
-    prices = {}
+    prices = []
     for sku, minor in PRICES.items():
         tax_class, rate = rates.get(sku, ("standard", "19"))
-        prices[sku] = Price(sku, sku.title(), Money(minor, "EUR"), tax_class, Decimal(rate), True)
-    return PriceBook("EUR", prices)
+        prices.append(Price(sku, sku.title(), Money(minor, "EUR"), tax_class, Decimal(rate), True))
+    return PriceBook.of("EUR", prices)
 
 
 def judge(day: Day) -> dict[str, int | str]:

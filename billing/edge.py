@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from billing.money import Money
 from billing.types import (
+    AppliedPromotion,
     Charge,
     ChargeState,
     ItemCount,
+    LineKind,
     Receipt,
     ReceiptLine,
     Refund,
@@ -23,14 +25,69 @@ from store_layout.model import Strict
 
 
 class LineModel(Strict):
-    """One product of a receipt; amounts in minor units of the receipt's currency."""
+    """One product of a receipt or its deposit; amounts in minor units of the receipt's currency."""
 
     sku: str
     name: str
     quantity: Annotated[int, Field(ge=1)]
     unit_price_minor: int
     amount_minor: int
-    tax_class: str
+    tax_class: str | None
+    discount_minor: Annotated[int, Field(ge=0)] = 0
+    kind: LineKind = LineKind.PRODUCT
+    age_restricted: bool = False
+
+    @classmethod
+    def of(cls, line: ReceiptLine) -> Self:
+        """Take a line apart for JSON."""
+        return cls(
+            sku=line.sku,
+            name=line.name,
+            quantity=line.quantity,
+            unit_price_minor=line.unit_price.minor,
+            amount_minor=line.amount.minor,
+            tax_class=line.tax_class,
+            discount_minor=line.discount.minor,
+            kind=line.kind,
+            age_restricted=line.age_restricted,
+        )
+
+    def line(self, currency: str) -> ReceiptLine:
+        """Put the line together again."""
+        return ReceiptLine(
+            sku=self.sku,
+            name=self.name,
+            quantity=self.quantity,
+            unit_price=Money(self.unit_price_minor, currency),
+            amount=Money(self.amount_minor, currency),
+            tax_class=self.tax_class,
+            discount=Money(self.discount_minor, currency),
+            kind=self.kind,
+            age_restricted=self.age_restricted,
+        )
+
+
+class AppliedPromotionModel(Strict):
+    """What a promotion took off a receipt."""
+
+    promotion_id: str
+    name: str
+    discount_minor: Annotated[int, Field(ge=0)]
+    members_only: bool
+
+    @classmethod
+    def of(cls, applied: AppliedPromotion) -> Self:
+        """Take an applied promotion apart for JSON."""
+        return cls(
+            promotion_id=applied.promotion_id,
+            name=applied.name,
+            discount_minor=applied.discount.minor,
+            members_only=applied.members_only,
+        )
+
+    def applied(self, currency: str) -> AppliedPromotion:
+        """Put it together again."""
+        return AppliedPromotion(self.promotion_id, self.name, Money(self.discount_minor, currency), self.members_only)
 
 
 class TaxModel(Strict):
@@ -62,9 +119,9 @@ class TaxModel(Strict):
 
 
 class ReceiptModel(Strict):
-    """receipt.json."""
+    """receipt.json. Version 2 brought discounts, promotions and deposits; files of version 1 are read as without any."""
 
-    version: int = 1
+    version: Literal[1, 2] = 2
     visit_id: str
     issued_at_ns: int
     currency: str
@@ -74,6 +131,7 @@ class ReceiptModel(Strict):
     tax_minor: int
     total_minor: int
     digest: str
+    promotions: tuple[AppliedPromotionModel, ...] = ()
 
     @classmethod
     def of(cls, receipt: Receipt) -> Self:
@@ -82,22 +140,13 @@ class ReceiptModel(Strict):
             visit_id=receipt.visit_id,
             issued_at_ns=receipt.issued_at_ns,
             currency=receipt.currency,
-            lines=tuple(
-                LineModel(
-                    sku=line.sku,
-                    name=line.name,
-                    quantity=line.quantity,
-                    unit_price_minor=line.unit_price.minor,
-                    amount_minor=line.amount.minor,
-                    tax_class=line.tax_class,
-                )
-                for line in receipt.lines
-            ),
+            lines=tuple(LineModel.of(line) for line in receipt.lines),
             taxes=tuple(TaxModel.of(tax) for tax in receipt.taxes),
             net_minor=receipt.net.minor,
             tax_minor=receipt.tax.minor,
             total_minor=receipt.total.minor,
             digest=receipt.digest,
+            promotions=tuple(AppliedPromotionModel.of(applied) for applied in receipt.promotions),
         )
 
     def receipt(self) -> Receipt:
@@ -106,21 +155,18 @@ class ReceiptModel(Strict):
         def money(minor: int) -> Money:
             return Money(minor, self.currency)
 
-        lines = tuple(
-            ReceiptLine(x.sku, x.name, x.quantity, money(x.unit_price_minor), money(x.amount_minor), x.tax_class)
-            for x in self.lines
-        )
         taxes = tuple(each.tax_line(self.currency) for each in self.taxes)
         return Receipt(
             visit_id=self.visit_id,
             issued_at_ns=self.issued_at_ns,
             currency=self.currency,
-            lines=lines,
+            lines=tuple(line.line(self.currency) for line in self.lines),
             taxes=taxes,
             net=money(self.net_minor),
             tax=money(self.tax_minor),
             total=money(self.total_minor),
             digest=self.digest,
+            promotions=tuple(applied.applied(self.currency) for applied in self.promotions),
         )
 
 
@@ -176,6 +222,7 @@ class RefundModel(Strict):
     items: tuple[CountModel, ...]
     taxes: tuple[TaxModel, ...]
     currency: str
+    untaxed_minor: int
     amount_minor: int
     state: RefundState
     created_at_ns: int
@@ -191,6 +238,7 @@ class RefundModel(Strict):
             items=tuple(CountModel(sku=item.sku, quantity=item.quantity) for item in refund.items),
             taxes=tuple(TaxModel.of(tax) for tax in refund.taxes),
             currency=refund.amount.currency,
+            untaxed_minor=refund.untaxed.minor,
             amount_minor=refund.amount.minor,
             state=refund.state,
             created_at_ns=refund.created_at_ns,
@@ -205,6 +253,7 @@ class RefundModel(Strict):
             reason=self.reason,
             items=tuple(ItemCount(item.sku, item.quantity) for item in self.items),
             taxes=tuple(tax.tax_line(self.currency) for tax in self.taxes),
+            untaxed=Money(self.untaxed_minor, self.currency),
             amount=Money(self.amount_minor, self.currency),
             state=self.state,
             created_at_ns=self.created_at_ns,

@@ -2,7 +2,7 @@
 
 BillingError
 ├── MoneyError        currencies mixed, or a currency nobody knows
-├── PriceError        a product without price or tax class
+├── PriceError        a product without price or tax class, prices that overlap, a promotion that cannot be
 ├── KeyConflict       one idempotency key, two receipts
 ├── LedgerError       entries that do not sum to zero
 ├── RefundError       units that cannot be given back
@@ -10,9 +10,14 @@ BillingError
 └── GatewayError
     ├── GatewayTimeout   no answer: nobody knows whether money moved
     └── GatewayRefused   the gateway would not take the request at all
+
+InputError (store_layout.errors)
+└── PriceFileError    a price file is missing, unreadable or wrong (exit code 2)
 """
 
 from __future__ import annotations
+
+from store_layout.errors import InputError
 
 
 class BillingError(Exception):
@@ -24,7 +29,21 @@ class MoneyError(BillingError, ValueError):
 
 
 class PriceError(BillingError, ValueError):
-    """A product that cannot be priced."""
+    """A product that cannot be priced, or a promotion that cannot be.
+
+    ``field`` is where a price file says it, ``mend`` what to do about it; both stand beside ``reason`` so that a file's
+    reader can put its name before them.
+    """
+
+    def __init__(self, reason: str, *, mend: str | None = None, field: str | None = None) -> None:
+        self.reason = reason
+        self.mend = mend
+        self.field = field
+        super().__init__(f"{reason}: {mend}" if mend else reason)
+
+
+class PriceFileError(InputError):
+    """A price file that is missing, unreadable or says something that cannot be."""
 
 
 class KeyConflict(BillingError):

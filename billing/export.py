@@ -15,7 +15,20 @@ from billing.types import Receipt
 
 def receipts_csv(receipts: Iterable[Receipt]) -> str:
     """Return a row for each line of each receipt; amounts in units of the currency, times in UTC."""
-    head = ("visit", "issued_at", "sku", "name", "quantity", "unit_price", "amount", "currency", "tax_class", "digest")
+    head = (
+        "visit",
+        "issued_at",
+        "sku",
+        "name",
+        "quantity",
+        "unit_price",
+        "amount",
+        "discount",
+        "currency",
+        "tax_class",
+        "kind",
+        "digest",
+    )
     rows = (
         (
             receipt.visit_id,
@@ -25,8 +38,10 @@ def receipts_csv(receipts: Iterable[Receipt]) -> str:
             line.quantity,
             _plain(line.unit_price),
             _plain(line.amount),
+            _plain(line.discount),
             receipt.currency,
-            line.tax_class,
+            line.tax_class or "",
+            line.kind.value,
             receipt.digest,
         )
         for receipt in receipts

@@ -52,7 +52,8 @@ def sale_posting(receipt: Receipt) -> Posting | None:
     """Return what a final receipt moves: the shopper owes the total, for sales and for tax by class. None for nothing."""
     if receipt.total.minor == 0:
         return None
-    entries = (Entry(SHOPPER, receipt.total), *_taxed("sales", receipt.taxes, -1))
+    untaxed = receipt.total - sum((tax.gross for tax in receipt.taxes), Money.zero(receipt.currency))
+    entries = (Entry(SHOPPER, receipt.total), *_taxed("sales", receipt.taxes, -1), *_deposits(-untaxed))
     return Posting(f"sale:{receipt.visit_id}", receipt.visit_id, receipt.issued_at_ns, entries)
 
 
@@ -60,7 +61,7 @@ def refund_posting(refund: Refund) -> Posting | None:
     """Return what a refund moves: the shopper owes less, and less was sold. None for a refund of free things."""
     if refund.amount.minor == 0:
         return None
-    entries = (Entry(SHOPPER, -refund.amount), *_taxed("refunds", refund.taxes, 1))
+    entries = (Entry(SHOPPER, -refund.amount), *_taxed("refunds", refund.taxes, 1), *_deposits(refund.untaxed))
     return Posting(f"refund:{refund.key}", refund.visit_id, refund.created_at_ns, entries)
 
 
@@ -82,6 +83,11 @@ def waiver_taken_back(refund: Refund, amount: Money) -> Posting:
     """Return what it moves that ``amount``, once waived, is not owed after a refund anyhow."""
     entries = (Entry(SHOPPER, amount), Entry(WRITTEN_OFF, -amount))
     return Posting(f"waiver:{refund.key}", refund.visit_id, refund.created_at_ns, entries)
+
+
+def _deposits(amount: Money) -> list[Entry]:
+    """Deposits without a tax class are owed to whoever brings the packaging back: no sale."""
+    return [Entry("deposits", amount)] if amount.minor != 0 else []
 
 
 def _taxed(account: str, taxes: Sequence[TaxLine], sign: int) -> list[Entry]:

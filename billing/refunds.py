@@ -1,6 +1,6 @@
 """How much goes back for units of a receipt: exact, so that all refunds of a receipt are the receipt.
 
-What is refunded is the difference of what the units kept before and after cost, worked out as the receipt was: one
+A unit goes back with its deposit. What is refunded is the difference of what the units kept before and after cost, worked out as the receipt was: one
 rounding a tax class. Sums of such differences telescope.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from billing.errors import RefundError
-from billing.money import Money, round_minor
+from billing.money import Money, Rounding, round_minor
 from billing.receipt import tax_line
 from billing.types import (
     ItemCount,
@@ -21,7 +21,6 @@ from billing.types import (
     PaymentAction,
     PaymentState,
     Receipt,
-    ReceiptLine,
     Refund,
     RefundRequest,
     TaxLine,
@@ -55,16 +54,19 @@ def refunded_items(request: RefundRequest, receipt: Receipt, earlier: Iterable[R
     return found
 
 
-def refund_taxes(receipt: Receipt, earlier: Iterable[Refund], items: Iterable[ItemCount]) -> tuple[TaxLine, ...]:
-    """Return what the ``items`` cost, by tax class, after the ``earlier`` refunds."""
+def refund_taxes(
+    receipt: Receipt, earlier: Iterable[Refund], items: Iterable[ItemCount], rule: Rounding
+) -> tuple[tuple[TaxLine, ...], Money]:
+    """Return what the ``items`` cost after the ``earlier`` refunds: by tax class, and in deposits without one."""
     before = _left(receipt, earlier)
     after = before - Counter({item.sku: item.quantity for item in items})
-    pairs = zip(_taxes(receipt, before), _taxes(receipt, after), strict=True)
+    pairs = zip(_taxes(receipt, before, rule), _taxes(receipt, after, rule), strict=True)
     lines = [
         TaxLine(a.tax_class, a.rate_percent, a.inclusive, a.net - b.net, a.tax - b.tax, a.gross - b.gross)
         for a, b in pairs
     ]
-    return tuple(line for line in lines if (line.net.minor, line.tax.minor) != (0, 0))
+    untaxed = _paid(receipt, None, before, rule) - _paid(receipt, None, after, rule)
+    return tuple(line for line in lines if (line.net.minor, line.tax.minor) != (0, 0)), untaxed
 
 
 def refund_parts(payments: Sequence[Payment], owed: Money) -> list[tuple[Payment, Money]]:
@@ -107,15 +109,24 @@ def _left(receipt: Receipt, earlier: Iterable[Refund]) -> Counter[str]:
     return left
 
 
-def _taxes(receipt: Receipt, kept: Mapping[str, int]) -> list[TaxLine]:
-    """Return the receipt's tax lines as they were if only ``kept`` had been bought, at what the receipt asked for them."""
-    found = []
-    for tax in receipt.taxes:
-        paid = [_paid(line, kept[line.sku]) for line in receipt.lines if line.tax_class == tax.tax_class]
-        amount = sum(paid, Money.zero(receipt.currency))
-        found.append(tax_line(tax.tax_class, tax.rate_percent, tax.inclusive, amount))
-    return found
+def _taxes(receipt: Receipt, kept: Mapping[str, int], rule: Rounding) -> list[TaxLine]:
+    """Return the receipt's tax lines as they were if only ``kept`` had been bought, at what the receipt asked for them.
+
+    All of it is the receipt itself, whatever rule the store has come to round by since.
+    """
+    if all(kept[line.sku] == line.quantity for line in receipt.lines):
+        return list(receipt.taxes)
+    return [
+        tax_line(each.tax_class, each.rate_percent, each.inclusive, _paid(receipt, each.tax_class, kept, rule), rule)
+        for each in receipt.taxes
+    ]
 
 
-def _paid(line: ReceiptLine, kept: int) -> Money:
-    return Money(round_minor(Fraction(line.amount.minor * kept, line.quantity)), line.amount.currency)
+def _paid(receipt: Receipt, tax_class: str | None, kept: Mapping[str, int], rule: Rounding) -> Money:
+    """Return what was paid for the units ``kept`` of a tax class, each line's discount spread evenly over its units."""
+    paid_minor = [
+        round_minor(Fraction(line.paid.minor * kept[line.sku], line.quantity), rule)
+        for line in receipt.lines
+        if line.tax_class == tax_class
+    ]
+    return Money(sum(paid_minor), receipt.currency)

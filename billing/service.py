@@ -202,7 +202,7 @@ class BillingService:
         if any(charge.state in _OPEN for charge in books.charges(request.visit_id)):
             raise ChargeStateError(f"{request.refund_id}: the charge of {request.visit_id} is not settled yet")
         owed_before = _owed(books, receipt)
-        refund = _new_refund(request, receipt, books.refunds(request.visit_id))
+        refund = self._new_refund(request, receipt, books.refunds(request.visit_id))
         books.add_refund(refund)
         for payment in _payments_back(books, refund, receipt):
             books.add_payment(payment)
@@ -211,6 +211,22 @@ class BillingService:
         for posting in (refund_posting(refund), waived):
             if posting is not None:
                 books.post(posting)
+
+    def _new_refund(self, request: RefundRequest, receipt: Receipt, earlier: tuple[Refund, ...]) -> Refund:
+        items = refunded_items(request, receipt, earlier)
+        taxes, untaxed = refund_taxes(receipt, earlier, items, self._book.rounding)
+        return Refund(
+            key=request.refund_id,
+            visit_id=request.visit_id,
+            digest=refund_digest(request),
+            reason=request.reason,
+            items=items,
+            taxes=taxes,
+            untaxed=untaxed,
+            amount=sum((tax.gross for tax in taxes), untaxed),
+            state=RefundState.UNKNOWN,
+            created_at_ns=request.at_ns,
+        )
 
     def _advance_refund(self, key: str, at_ns: int) -> Refund:
         """Send what of a refund was not answered; write how it came out once all is known."""
@@ -385,22 +401,6 @@ def _owed(books: Books, receipt: Receipt) -> Money:
     charges = books.charges(receipt.visit_id)
     waived = sum((each.amount - each.paid for each in charges if each.state is ChargeState.WAIVED), zero)
     return receipt.total - refunded - paid - waived
-
-
-def _new_refund(request: RefundRequest, receipt: Receipt, earlier: tuple[Refund, ...]) -> Refund:
-    items = refunded_items(request, receipt, earlier)
-    taxes = refund_taxes(receipt, earlier, items)
-    return Refund(
-        key=request.refund_id,
-        visit_id=request.visit_id,
-        digest=refund_digest(request),
-        reason=request.reason,
-        items=items,
-        taxes=taxes,
-        amount=sum((tax.gross for tax in taxes), Money.zero(receipt.currency)),
-        state=RefundState.UNKNOWN,
-        created_at_ns=request.at_ns,
-    )
 
 
 def _payments_back(books: Books, refund: Refund, receipt: Receipt) -> list[Payment]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from billing.errors import MoneyError
 from billing.money import Money
 
 
@@ -23,29 +24,66 @@ class ItemCount:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptInput:
-    """A final cart. ``visit_id`` is unique in the billing store; ``token`` is what was shown at the gate."""
+    """A final cart. ``visit_id`` is unique in the billing store; ``token`` is what was shown at the gate.
+
+    Prices and promotions are those of ``final_at_ns``, Unix time in nanoseconds; ``is_member`` opens member prices.
+    """
 
     visit_id: str
     token: str
     final_at_ns: int
     items: tuple[ItemCount, ...]
+    is_member: bool = False
+
+
+class LineKind(StrEnum):
+    """What a receipt's line is for: a product, or the deposit on one."""
+
+    PRODUCT = "product"
+    DEPOSIT = "deposit"
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptLine:
-    """One product of a receipt. ``amount`` is quantity times unit price, without exclusive tax."""
+    """One product of a receipt, or its deposit. ``amount`` is quantity times unit price, without exclusive tax.
+
+    ``discount`` is what promotions took off ``amount``: never below zero and never more than it, or MoneyError is
+    raised. Only a deposit may have no ``tax_class``: it is then no part of any tax.
+    """
 
     sku: str
     name: str
     quantity: int
     unit_price: Money
     amount: Money
-    tax_class: str
+    tax_class: str | None
+    discount: Money
+    kind: LineKind = LineKind.PRODUCT
+    age_restricted: bool = False
+
+    def __post_init__(self) -> None:
+        if self.discount.minor < 0 or 0 < self.discount.minor > self.amount.minor:
+            raise MoneyError(f"{self.sku}: a discount of {self.discount} on {self.amount}")
+
+    @property
+    def paid(self) -> Money:
+        """Return what is left of ``amount`` after ``discount``."""
+        return self.amount - self.discount
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedPromotion:
+    """What one promotion took off a receipt, over all its lines; more than nothing."""
+
+    promotion_id: str
+    name: str
+    discount: Money
+    members_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TaxLine:
-    """One tax class of a receipt: ``net + tax == gross``, rounded once."""
+    """One tax class of a receipt: ``net + tax == gross``, rounded once, on what is paid after discounts."""
 
     tax_class: str
     rate_percent: Decimal
@@ -57,7 +95,11 @@ class TaxLine:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A frozen receipt. ``digest`` is the SHA-256 of its canonical JSON without the digest itself."""
+    """A frozen receipt. ``digest`` is the SHA-256 of its canonical JSON without the digest itself.
+
+    ``net + tax == total``; ``net`` holds deposits without a tax class too. The discounts of ``promotions`` sum to those
+    of ``lines``.
+    """
 
     visit_id: str
     issued_at_ns: int
@@ -68,6 +110,7 @@ class Receipt:
     tax: Money
     total: Money
     digest: str
+    promotions: tuple[AppliedPromotion, ...] = ()
 
 
 class ChargeState(StrEnum):
@@ -206,7 +249,7 @@ class RefundRequest:
 class Refund:
     """Units of a receipt that were given back, with the tax in them. ``digest`` is that of the request.
 
-    ``amount`` lowers what the shopper owes; what of it was paid already goes back by payments.
+    ``amount`` is the sum of ``taxes`` and of ``untaxed``, the deposits without a tax class. It lowers what the shopper owes; what of it was paid already goes back by payments.
     """
 
     key: str
@@ -215,6 +258,7 @@ class Refund:
     reason: RefundReason
     items: tuple[ItemCount, ...]
     taxes: tuple[TaxLine, ...]
+    untaxed: Money
     amount: Money
     state: RefundState
     created_at_ns: int

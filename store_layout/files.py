@@ -46,6 +46,9 @@ _MENDS = {
     "less_than": "give a smaller number",
     "less_than_equal": "give a smaller number",
     "literal_error": "use one of the words named",
+    "enum": "use one of the words named",
+    "no_moment": "write one such as 2026-01-31T08:00:00+01:00",
+    "no_minor_units": "write one such as 149 for 1.49",
 }
 
 

@@ -115,6 +115,9 @@ def receipt_table(visit: VisitRecord, receipt: Receipt) -> Table:
     table.add_column("amount", justify="right", footer=format_money(receipt.total))
     for line in receipt.lines:
         table.add_row(line.name, str(line.quantity), format_money(line.amount))
+    for applied in receipt.promotions:
+        off = format_money(-applied.discount)
+        table.add_row(Text(applied.name, style="green"), "", Text(off, style="green"))
     for tax in receipt.taxes:
         kind = "contains" if tax.inclusive else "plus"
         table.add_row(

@@ -15,12 +15,14 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from billing.money import Money
-from billing.pricebook import Price, PriceBook
+from billing.pricebook import Deposit, Price, PriceBook
+from billing.promotions import NForM
 from billing.store import BillingStore
 
 
 @pytest.fixture(scope="session")
 def book() -> PriceBook:
+    """Return prices with and without tax in them, a deposit, and three juices for two."""
     rows = [
         ("cola", 149, "standard", "19", True),
         ("bread", 289, "reduced", "7", True),
@@ -28,13 +30,16 @@ def book() -> PriceBook:
         ("sweet", 3, "standard", "19", True),
         ("paper", 333, "exclusive", "8.875", False),
     ]
-    return PriceBook(
-        "EUR",
-        {
-            sku: Price(sku, sku.title(), Money(minor, "EUR"), tax, Decimal(rate), inclusive)
-            for sku, minor, tax, rate, inclusive in rows
-        },
+    prices = [
+        Price(sku, sku.title(), Money(minor, "EUR"), tax, Decimal(rate), inclusive)
+        for sku, minor, tax, rate, inclusive in rows
+    ]
+    water = Price(
+        "water", "Water", Money(99, "EUR"), "standard", Decimal("19"), True, deposit=Deposit(Money(25, "EUR"))
     )
+    three_for_two = NForM(promotion_id="juice", name="3 for 2", skus=("juice",), take=3, pay=2)
+    juice = Price("juice", "Juice", Money(101, "EUR"), "reduced", Decimal("7"), True)
+    return PriceBook.of("EUR", [*prices, water, juice], [three_for_two])
 
 
 @pytest.fixture(scope="session")

@@ -23,12 +23,12 @@ def price_book() -> PriceBook:
         ("bread", 289, "reduced", "7", True),
         ("leaflet", 0, "standard", "19", True),
     ]
-    return PriceBook(
+    return PriceBook.of(
         "EUR",
-        {
-            sku: Price(sku, sku.title(), Money(minor, "EUR"), tax, Decimal(rate), inclusive)
+        (
+            Price(sku, sku.title(), Money(minor, "EUR"), tax, Decimal(rate), inclusive)
             for sku, minor, tax, rate, inclusive in rows
-        },
+        ),
     )
 
 

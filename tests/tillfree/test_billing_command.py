@@ -27,7 +27,7 @@ def run(tmp_path: Path) -> Path:
     price = Price("cola", "=Cola", Money(149, "EUR"), "standard", Decimal("19"), True)
     store = BillingStore(tmp_path / BILLING_FILE)
     gateway = SandboxGateway(journal=tmp_path / SANDBOX_FILE)
-    service = BillingService(PriceBook("EUR", {"cola": price}), store, gateway)
+    service = BillingService(PriceBook.of("EUR", [price]), store, gateway)
     service.open_visit(OpenVisit("visit-1", "card-1", 1_699_999_000 * 10**9))
     service.finalise(ReceiptInput("visit-1", "card-1", 1_700_000_000 * 10**9, (ItemCount("cola", 2),)))
     asked = RefundRequest("r-1", "visit-1", RefundReason.RETURNED, 1_700_000_100 * 10**9, (ItemCount("cola", 1),))

@@ -75,7 +75,7 @@ class ToldFloor:
 
 
 def test_a_charge_without_an_answer_is_asked_for_again_at_the_end(tmp_path: Path) -> None:
-    book = PriceBook("EUR", {"cola": Price("cola", "Cola", Money(149, "EUR"), "standard", Decimal("19"), True)})
+    book = PriceBook.of("EUR", [Price("cola", "Cola", Money(149, "EUR"), "standard", Decimal("19"), True)])
     books = BillingStore(tmp_path / "billing.sqlite")
     billing = BillingService(book, books, SandboxGateway(script=["ok", "timeout"]))
     log = StringIO()
