@@ -12,12 +12,11 @@ from billing.policy import BillingPolicy
 from billing.pricebook import PriceBook
 from billing.service import BillingService
 from billing.store import BillingStore
-from store_layout.model import Store
 
 
 @contextmanager
 def open_billing(
-    store: Store, database: Path | None, sandbox: Path | None, policy: BillingPolicy
+    book: PriceBook, database: Path | None, sandbox: Path | None, policy: BillingPolicy
 ) -> Iterator[BillingService]:
     """Give billing with the sandbox gateway, on ``database`` or, without one, on a file that is thrown away.
 
@@ -28,4 +27,4 @@ def open_billing(
             database = Path(stack.enter_context(TemporaryDirectory(prefix="tillfree-"))) / "billing.sqlite"
         books = BillingStore(database)
         stack.callback(books.close)
-        yield BillingService(PriceBook.from_store(store), books, SandboxGateway(journal=sandbox), policy)
+        yield BillingService(book, books, SandboxGateway(journal=sandbox), policy)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from billing.edge import ReceiptModel
+from billing.pricebook import PriceBook
 from billing.types import BillingPort, Receipt
 from checkout.checkout import Checkout
 from checkout.types import GateScanned
@@ -23,6 +24,7 @@ from store_layout.geometry import StoreGeometry
 from tillfree.evaluation.outcome import RunOutcome
 from tillfree.eventlog import EventLogWriter
 from tillfree.folds import StoreFold, outcome_of
+from tillfree.prices import price_book
 from tillfree.run import StoreRun
 from tillfree.settings import RunSettings, load_settings
 from tillfree.sources.video import estimate_frames, one_thread_a_picture, open_recording
@@ -49,7 +51,8 @@ class ReplayOptions:
     """What a replay is asked for. ``tape`` drives it from a tape instead of the video.
 
     ``limit_s`` ends the replay that many seconds after the recording's start. ``heads`` leaves heads recognisable in the pictures that are kept; without it they are hidden. ``paths`` keeps where everybody was,
-    which scoring needs and which grows with the recording; without it the outcome has no paths.
+    which scoring needs and which grows with the recording; without it the outcome has no paths. ``prices`` is a price
+    file that receipts are made by, in place of the layout's prices.
     """
 
     weights: Path | None = None
@@ -61,6 +64,7 @@ class ReplayOptions:
     heads: bool = False
     limit_s: float | None = None
     paths: bool = True
+    prices: Path | None = None
 
 
 class ReplayListener(Protocol):
@@ -113,14 +117,15 @@ def replay(
     """Replay a recording; with ``out``, leave log, receipts and what else was asked for there.
 
     Raises:
-        InputError: the recording, its layout, settings, weights, video or tape is not as it must be.
+        InputError: the recording, its layout, settings, weights, video, tape or price file is not as it must be.
     """
     loaded = load_recording(path)
     settings = load_settings(options.settings or loaded.settings_path)
+    book = price_book(loaded.store, options.prices)
     if out is not None:
         _prepare(out)
     with one_thread_a_picture(), ExitStack() as stack:
-        return _Replay(loaded, settings, out, options, listener or Silent(), stack).run()
+        return _Replay(loaded, settings, book, out, options, listener or Silent(), stack).run()
 
 
 def _prepare(out: Path) -> None:
@@ -165,13 +170,14 @@ class _Replay:
         self,
         loaded: LoadedRecording,
         settings: RunSettings,
+        book: PriceBook,
         out: Path | None,
         options: ReplayOptions,
         listener: ReplayListener,
         stack: ExitStack,
     ) -> None:
         self._loaded, self._settings, self._out, self._options = loaded, settings, out, options
-        self._listener, self._stack = listener, stack
+        self._listener, self._stack, self._book = listener, stack, book
         self._loading = None if options.tape else self._begin_loading()
         self._geometry = StoreGeometry(loaded.store)
         self._files: dict[str, Path] = {}
@@ -219,7 +225,7 @@ class _Replay:
 
         database = None if self._out is None else self._out / BILLING_FILE
         sandbox = None if self._out is None else self._out / SANDBOX_FILE
-        return self._stack.enter_context(open_billing(self._loaded.store, database, sandbox, self._settings.billing))
+        return self._stack.enter_context(open_billing(self._book, database, sandbox, self._settings.billing))
 
     def _open_pictures(self) -> ViewMaker | None:
         if self._out is None or not (self._options.video or self._options.report):

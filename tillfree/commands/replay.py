@@ -27,6 +27,9 @@ def replay(
     video: Annotated[bool, typer.Option(help="Write the annotated video.")] = True,
     report: Annotated[bool, typer.Option(help="Write the report as a web page.")] = True,
     heads: Annotated[bool, typer.Option("--heads", help="Leave heads recognisable in video and report.")] = False,
+    prices: Annotated[
+        Path | None, typer.Option(help="Price file with times and promotions, in place of the layout's prices.")
+    ] = None,
     limit_s: Annotated[
         float | None, typer.Option("--seconds", min=0.1, help="Stop this many seconds after the recording's start.")
     ] = None,
@@ -37,7 +40,9 @@ def replay(
     A run that was broken off leaves what it had; the same command does it again.
     """
     console = Console()
-    options = ReplayOptions(weights, settings, tape, keep_tape, video, report, heads, limit_s, paths=False)
+    options = ReplayOptions(
+        weights, settings, tape, keep_tape, video, report, heads, limit_s, paths=False, prices=prices
+    )
     with ReplayScreen(console) as screen:
         result = run_replay(recording, out=out, options=options, listener=screen)
     show_receipts(console, result)
