@@ -26,6 +26,7 @@ ADAPTERS: dict[str, set[str]] = {
     "nncf": set(),
     "openvino": {"vision/detectors/openvino_yolo.py"},
     "sqlalchemy": {"billing/store.py"},
+    "stripe": {"billing/stripe_gateway.py"},
     "supervision": {"vision/tracking/roboflow.py"},
     "torch": {"simulator/bake.py"},
     "trackers": {"vision/tracking/roboflow.py"},
