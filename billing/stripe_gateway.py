@@ -236,10 +236,10 @@ class StripeGateway:
         try:
             intent = _intent_of(self._intents.create(params, {"idempotency_key": request.key}))
         except self._stripe.CardError as declined:
-            intent_id = _at(declined, "error.payment_intent.id")
-            if intent_id is None:  # declined before there was an intent
+            made = self._earlier(customer, mark.key, request.at_ns)
+            if made is None:  # declined before there was an intent
                 return _declined(mark, "", _reason(declined))
-            intent = self._intent(intent_id)
+            intent = made
         return _settled(intent, mark)
 
     def _earlier(self, customer: str, key: str, at_ns: int) -> _Intent | None:
