@@ -37,10 +37,12 @@ def url() -> Iterator[str]:
         port = free.getsockname()[1]
     command = [PYTHON, "-u", str(Path(__file__).with_name("run_localstripe.py")), str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        assert "Running on" in server.stdout.readline()
-        yield f"http://127.0.0.1:{port}"
-        server.terminate()
+        try:
+            assert server.stdout is not None
+            assert "Running on" in server.stdout.readline()
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
 
 
 @pytest.fixture
