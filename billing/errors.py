@@ -9,7 +9,8 @@ BillingError
 ├── ChargeStateError  something asked of a charge that its state forbids
 └── GatewayError
     ├── GatewayTimeout   no answer: nobody knows whether money moved
-    └── GatewayRefused   the gateway would not take the request at all
+    ├── GatewayRefused   the gateway would not take the request at all
+    └── WebhookError     news that the gateway did not sign, or signed too long ago
 
 InputError (store_layout.errors)
 └── PriceFileError    a price file is missing, unreadable or wrong (exit code 2)
@@ -72,3 +73,7 @@ class GatewayTimeout(GatewayError):
 
 class GatewayRefused(GatewayError):
     """The gateway does not take such a request."""
+
+
+class WebhookError(GatewayError):
+    """News that cannot be believed."""

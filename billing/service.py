@@ -47,8 +47,10 @@ class BillingService:
     def __init__(
         self, book: PriceBook, store: BillingStore, gateway: Gateway, policy: BillingPolicy | None = None
     ) -> None:
+        """Raises GatewayRefused where the gateway does not take the book's currency."""
         self._book, self._store, self._gateway = book, store, gateway
         self._policy = policy or BillingPolicy()
+        self._smallest = gateway.smallest(book.currency)
 
     def open_visit(self, given: OpenVisit) -> Admission:
         """See ``BillingPort.open_visit``. A gateway without an answer refuses nobody."""
@@ -184,7 +186,7 @@ class BillingService:
         """Write what a charge needs next, and return the payment to be sent, if any."""
         payments = books.payments(charge.visit_id)
         mine = [payment for payment in payments if payment.claim == charge.key]
-        step = next_step(charge, _free_hold(payments, charge), mine, self._gateway.smallest(charge.amount.currency))
+        step = next_step(charge, _free_hold(payments, charge), mine, self._smallest)
         if isinstance(step, End):
             _end(books, charge, step, mine, at_ns)
             return ()

@@ -18,7 +18,18 @@ import pytest
 
 REPO = Path(__file__).resolve().parent.parent
 PACKAGES = ("billing", "checkout", "recordings", "simulator", "store_layout", "tillfree", "vision")
-VENDORS = ("anny", "moderngl", "nncf", "openvino", "supervision", "torch", "trackers", "trackeval", "ultralytics")
+VENDORS = (
+    "anny",
+    "moderngl",
+    "nncf",
+    "openvino",
+    "stripe",
+    "supervision",
+    "torch",
+    "trackers",
+    "trackeval",
+    "ultralytics",
+)
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 package = importlib.import_module(sys.argv[1])

@@ -27,6 +27,7 @@ ADAPTERS: dict[str, set[str]] = {
     "nncf": set(),
     "openvino": {"vision/detectors/openvino_yolo.py"},
     "sqlalchemy": {"billing/migrations.py", "billing/schema/versions/v0001_first.py", "billing/store.py"},
+    "stripe": {"billing/stripe_gateway.py"},
     "supervision": {"vision/tracking/roboflow.py"},
     "torch": {"simulator/bake.py"},
     "trackers": {"vision/tracking/roboflow.py"},

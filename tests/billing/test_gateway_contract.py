@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,16 +12,39 @@ import pytest
 from billing.errors import BillingError, GatewayRefused, GatewayTimeout, KeyConflict
 from billing.gateway import EXPIRED, Behaviour, Gateway, GatewayRequest, SandboxGateway
 from billing.money import Money
+from billing.stripe_gateway import StripeGateway
 from billing.types import PaymentAction, PaymentState
+from tests.billing.fake_stripe import FakeStripe
 
-REQUEST = GatewayRequest("visit-1:1:charge", PaymentAction.CHARGE, Money(500, "EUR"), "d" * 64, "card-1")
-HOLD = GatewayRequest("visit-1:hold", PaymentAction.HOLD, Money(1_000, "EUR"), "visit-1", "card-1")
-ADAPTERS: list[Callable[[], Gateway]] = [SandboxGateway]
+REQUEST = GatewayRequest("visit-1:1:charge", PaymentAction.CHARGE, Money(500, "EUR"), "d" * 64, "cus_1/pm_1")
+HOLD = GatewayRequest("visit-1:hold", PaymentAction.HOLD, Money(1_000, "EUR"), "visit-1", "cus_1/pm_1")
+
+
+@contextmanager
+def sandbox() -> Iterator[Gateway]:
+    yield SandboxGateway()
+
+
+@contextmanager
+def stripe() -> Iterator[Gateway]:
+    with FakeStripe() as fake, closing(StripeGateway("sk_test_1", api_base=fake.url)) as gateway:
+        yield gateway
+
+
+@contextmanager
+def forgetful_stripe() -> Iterator[Gateway]:
+    """Stripe whose pages are short and which prunes each idempotency key at once."""
+    with FakeStripe(page=1, forgets=True) as fake, closing(StripeGateway("sk_test_1", api_base=fake.url)) as gateway:
+        yield gateway
+
+
+ADAPTERS: list[Callable[[], AbstractContextManager[Gateway]]] = [sandbox, stripe, forgetful_stripe]
 
 
 @pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.__name__)
-def gateway(request: pytest.FixtureRequest) -> Gateway:
-    return request.param()
+def gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
+    with request.param() as gateway:
+        yield gateway
 
 
 def test_the_same_request_gives_the_same_answer(gateway: Gateway) -> None:
@@ -58,7 +82,7 @@ def test_different_keys_are_different_charges(gateway: Gateway) -> None:
 
 
 def taking(key: str, action: PaymentAction, minor: int, of: str, at_ns: int = 0) -> GatewayRequest:
-    return GatewayRequest(key, action, Money(minor, "EUR"), "d" * 64, "card-1", of, at_ns)
+    return GatewayRequest(key, action, Money(minor, "EUR"), "d" * 64, "cus_1/pm_1", of, at_ns)
 
 
 def test_a_capture_takes_from_a_hold_and_lets_the_rest_go(gateway: Gateway) -> None:
@@ -125,7 +149,7 @@ def test_sandbox_misbehaves_as_told(behaviour: Behaviour, answered: bool, taken:
 
 
 def test_sandbox_declines_tokens_without_money() -> None:
-    gateway = SandboxGateway(declined_tokens=["card-1"])
+    gateway = SandboxGateway(declined_tokens=["cus_1/pm_1"])
     assert gateway.send(REQUEST).state is PaymentState.DECLINED
     assert gateway.send(replace(REQUEST, key="v:1", token="card-2")).state is PaymentState.DONE
 
