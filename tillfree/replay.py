@@ -210,6 +210,8 @@ class _Replay:
         for instant in self._run.finish():
             self._show(instant, waiting)
         receipts = self._receipts()
+        if self._pictures is not None:
+            self._pictures.charged(receipts)
         self._stack.close()
         self._listener.finished(self._run.fold)
         return self._conclude(frame_count, receipts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from billing.money import Money, format_money
+from billing.types import Receipt
 from checkout.types import CartEvent
 from store_layout.geometry import StoreGeometry
 from store_layout.model import Product, Store
@@ -101,6 +103,11 @@ class ViewMaker:
             self._writer.write(self._compositor.draw(view))
         if self._report is not None:
             self._report.take(view, fold)
+
+    def charged(self, receipts: Mapping[str, Receipt]) -> None:
+        """Take the receipts, by visit, before the report is written."""
+        if self._report is not None:
+            self._report.receipts = receipts
 
     def _view(self, instant: Instant, frames: dict[str, Frame], fold: StoreFold) -> InstantView:
         self._note(instant, fold)

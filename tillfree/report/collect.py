@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from billing.types import Receipt
 from store_layout.geometry import StoreGeometry
 from tillfree.folds import StoreFold
 from tillfree.overlay.view import InstantView
@@ -22,7 +24,7 @@ class _Seen:
 
 
 class ReportCollector:
-    """Takes every instant; ``write`` makes the page."""
+    """Takes every instant; ``write`` makes the page. ``receipts`` are those of visits that have one, by visit."""
 
     def __init__(self, geometry: StoreGeometry, started_at_ns: int, path: Path) -> None:
         self._geometry, self._started_at_ns, self._path = geometry, started_at_ns, path
@@ -32,6 +34,7 @@ class ReportCollector:
         self._cart_values: dict[str, list[tuple[float, int]]] = {}
         self._last_s = 0.0
         self._fold: StoreFold | None = None
+        self.receipts: Mapping[str, Receipt] = {}
 
     def take(self, view: InstantView, fold: StoreFold) -> None:
         """Take one instant. Frames are expected with their heads already hidden."""
@@ -66,6 +69,7 @@ class ReportCollector:
             tuple(self._part(seen, fold) for seen in self._seen),
             {person: tuple(points) for person, points in sorted(self._paths.items())},
             {visit: tuple(values) for visit, values in self._cart_values.items()},
+            self.receipts,
         )
         part = self._path.with_name(self._path.name + ".part")
         part.write_text(render_page(data), encoding="utf-8")

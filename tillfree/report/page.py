@@ -11,9 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from billing.money import Money, format_money
-from billing.types import ChargeState
+from billing.types import ChargeState, Receipt
 from store_layout.geometry import StoreGeometry
-from store_layout.model import Product
 from tillfree.folds import StoreFold, VisitRecord, visit_state
 from tillfree.overlay.style import Rgb, person_colour
 from tillfree.report.pictures import Evidence
@@ -61,6 +60,7 @@ class ReportData:
     interactions: tuple[InteractionPart, ...]
     paths_m: Mapping[int, tuple[tuple[float, float], ...]]
     cart_values: Mapping[str, tuple[tuple[float, int], ...]]
+    receipts: Mapping[str, Receipt]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class _VisitPart:
     colour: str
     state: str
     charge: str
-    lines: tuple[tuple[int, str, str], ...]
+    lines: tuple[tuple[str, str], ...]
     total: str
     opened_s: float
     left_s: float | None
@@ -106,7 +106,7 @@ def render_page(data: ReportData) -> str:
 def _tiles(data: ReportData) -> tuple[tuple[str, str], ...]:
     visits = data.fold.visits.values()
     charges = [visit.charge for visit in visits if visit.charge is not None]
-    captured = sum(charge.amount.minor for charge in charges if charge.state is ChargeState.CAPTURED)
+    captured = sum(charge.paid.minor for charge in charges)
     changed = [part for part in data.interactions if part.change]
     return (
         ("visit" if len(data.fold.visits) == 1 else "visits", str(len(data.fold.visits))),
@@ -118,16 +118,15 @@ def _tiles(data: ReportData) -> tuple[tuple[str, str], ...]:
 
 
 def _visit_part(visit: VisitRecord, data: ReportData) -> _VisitPart:
-    products = {product.sku: product for product in data.geometry.store.products}
-    currency = data.geometry.store.currency
-    total = sum(products[line.sku].price_minor * line.quantity for line in visit.lines)
+    receipt = data.receipts.get(visit.visit_id)
+    lines, total = _cart_lines(visit, data) if receipt is None else (_receipt_lines(receipt), receipt.total)
     return _VisitPart(
         visit,
         css(person_colour(visit.number)),
         visit_state(visit),
         _charge(visit),
-        tuple(_line(products[line.sku], line.quantity, currency) for line in visit.lines),
-        format_money(visit.charge.amount if visit.charge else Money(total, currency)),
+        lines,
+        format_money(total),
         (visit.opened_at_ns - data.started_at_ns) / NS_PER_S,
         None if visit.left_at_ns is None else (visit.left_at_ns - data.started_at_ns) / NS_PER_S,
         None if visit.final_at_ns is None else (visit.final_at_ns - data.started_at_ns) / NS_PER_S,
@@ -135,8 +134,26 @@ def _visit_part(visit: VisitRecord, data: ReportData) -> _VisitPart:
     )
 
 
-def _line(product: Product, quantity: int, currency: str) -> tuple[int, str, str]:
-    return quantity, product.name, format_money(Money(product.price_minor * quantity, currency))
+def _cart_lines(visit: VisitRecord, data: ReportData) -> tuple[tuple[tuple[str, str], ...], Money]:
+    """Return a cart that is no receipt yet, at the layout's prices."""
+    products = {product.sku: product for product in data.geometry.store.products}
+    found, total = [], Money.zero(data.geometry.store.currency)
+    for line in visit.lines:
+        amount = Money(products[line.sku].price_minor * line.quantity, total.currency)
+        found.append((f"{line.quantity} × {products[line.sku].name}", format_money(amount)))
+        total += amount
+    return tuple(found), total
+
+
+def _receipt_lines(receipt: Receipt) -> tuple[tuple[str, str], ...]:
+    """Return what sums to a receipt's total: products, deposits, promotions, and tax that comes on top."""
+    lines = [(f"{line.quantity} × {line.name}", format_money(line.amount)) for line in receipt.lines]
+    lines += [(each.name, format_money(-each.discount)) for each in receipt.promotions]
+    on_top = [tax for tax in receipt.taxes if not tax.inclusive]
+    return (
+        *lines,
+        *((f"{tax.rate_percent.normalize():f} % {tax.tax_class} tax", format_money(tax.tax)) for tax in on_top),
+    )
 
 
 def _charge(visit: VisitRecord) -> str:
