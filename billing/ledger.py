@@ -82,7 +82,7 @@ def waiver_posting(charge: Charge, rest: Money, at_ns: int) -> Posting:
 def waiver_taken_back(refund: Refund, amount: Money) -> Posting:
     """Return what it moves that ``amount``, once waived, is not owed after a refund anyhow."""
     entries = (Entry(SHOPPER, amount), Entry(WRITTEN_OFF, -amount))
-    return Posting(f"waiver:{refund.key}", refund.visit_id, refund.created_at_ns, entries)
+    return Posting(f"waiver-back:{refund.key}", refund.visit_id, refund.created_at_ns, entries)
 
 
 def _deposits(amount: Money) -> list[Entry]:

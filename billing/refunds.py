@@ -1,7 +1,8 @@
 """How much goes back for units of a receipt: exact, so that all refunds of a receipt are the receipt.
 
-A unit goes back with its deposit. What is refunded is the difference of what the units kept before and after cost, worked out as the receipt was: one
-rounding a tax class. Sums of such differences telescope.
+A unit goes back with its deposit. What is refunded is the receipt less earlier refunds and
+less what the units still kept cost, worked out as the receipt was: one rounding a tax class. So all refunds of a receipt
+sum to it, whatever rule the store has come to round by since.
 """
 
 from __future__ import annotations
@@ -58,14 +59,17 @@ def refund_taxes(
     receipt: Receipt, earlier: Iterable[Refund], items: Iterable[ItemCount], rule: Rounding
 ) -> tuple[tuple[TaxLine, ...], Money]:
     """Return what the ``items`` cost after the ``earlier`` refunds: by tax class, and in deposits without one."""
-    before = _left(receipt, earlier)
-    after = before - Counter({item.sku: item.quantity for item in items})
-    pairs = zip(_taxes(receipt, before, rule), _taxes(receipt, after, rule), strict=True)
-    lines = [
-        TaxLine(a.tax_class, a.rate_percent, a.inclusive, a.net - b.net, a.tax - b.tax, a.gross - b.gross)
-        for a, b in pairs
-    ]
-    untaxed = _paid(receipt, None, before, rule) - _paid(receipt, None, after, rule)
+    earlier = list(earlier)
+    after = _left(receipt, earlier) - Counter({item.sku: item.quantity for item in items})
+    lines = []
+    for paid, kept in zip(receipt.taxes, _taxes(receipt, after, rule), strict=True):
+        back = [tax for refund in earlier for tax in refund.taxes if tax.tax_class == paid.tax_class]
+        zero = Money.zero(receipt.currency)
+        net = paid.net - kept.net - sum((tax.net for tax in back), zero)
+        tax = paid.tax - kept.tax - sum((tax.tax for tax in back), zero)
+        lines.append(TaxLine(paid.tax_class, paid.rate_percent, paid.inclusive, net, tax, net + tax))
+    untaxed = _paid(receipt, None, Counter({line.sku: line.quantity for line in receipt.lines}), rule)
+    untaxed -= _paid(receipt, None, after, rule) + sum((each.untaxed for each in earlier), Money.zero(receipt.currency))
     return tuple(line for line in lines if (line.net.minor, line.tax.minor) != (0, 0)), untaxed
 
 
@@ -110,12 +114,7 @@ def _left(receipt: Receipt, earlier: Iterable[Refund]) -> Counter[str]:
 
 
 def _taxes(receipt: Receipt, kept: Mapping[str, int], rule: Rounding) -> list[TaxLine]:
-    """Return the receipt's tax lines as they were if only ``kept`` had been bought, at what the receipt asked for them.
-
-    All of it is the receipt itself, whatever rule the store has come to round by since.
-    """
-    if all(kept[line.sku] == line.quantity for line in receipt.lines):
-        return list(receipt.taxes)
+    """Return the receipt's tax lines as they were if only ``kept`` had been bought, at what the receipt asked for them."""
     return [
         tax_line(each.tax_class, each.rate_percent, each.inclusive, _paid(receipt, each.tax_class, kept, rule), rule)
         for each in receipt.taxes

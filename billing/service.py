@@ -59,7 +59,8 @@ class BillingService:
             if known is None:
                 refused = self._debt_of(books, given.token)
                 books.add_visit(given, refused)
-                if refused is None and self._policy.hold_minor > 0:
+                is_over = books.receipt(given.visit_id) is not None
+                if refused is None and self._policy.hold_minor > 0 and not is_over:
                     books.add_payment(_hold(given, Money(self._policy.hold_minor, self._book.currency)))
             elif known[0].token != given.token:
                 raise KeyConflict(f"{given.visit_id} was opened with another token")
@@ -75,6 +76,9 @@ class BillingService:
         """See ``BillingPort.finalise``."""
         receipt = make_receipt(given, self._book)
         with self._store.transaction(given.visit_id) as books:
+            opened = books.visit(given.visit_id)
+            if opened is not None and opened[0].token != given.token:
+                raise KeyConflict(f"{given.visit_id} was opened with another token")
             charge = _known_charge(books, receipt) or _first_charge(books, receipt, given)
         return self._advance(charge, given.final_at_ns)
 
@@ -97,7 +101,8 @@ class BillingService:
     def refund(self, request: RefundRequest) -> Refund:
         """Give units of a receipt back, once per ``refund_id``.
 
-        What was paid for them returns to the card, latest payment first; what was not paid is no longer owed.
+        What was paid for them returns to the card, latest payment first; what was not paid is no longer owed. Asking again
+        for one that is OWED asks the gateway again.
 
         Raises:
             RefundError: there is no such receipt, it is too old, or it does not hold these units (any more).
@@ -110,6 +115,8 @@ class BillingService:
                 self._begin_refund(books, request)
             elif known.digest != refund_digest(request):
                 raise KeyConflict(f"{request.refund_id} was used for another refund")
+            elif known.state is RefundState.OWED:
+                _try_again(books, known)
         return self._advance_refund(request.refund_id, request.at_ns)
 
     def resolve_unknown(self, at_ns: int) -> tuple[Charge, ...]:
@@ -176,7 +183,7 @@ class BillingService:
                 if fresh:
                     waiting = self._write_step(books, charge, at_ns)
                     charge = books.charge(charge.key) or charge
-            if charge.state is not ChargeState.UNKNOWN or not waiting:
+            if charge.state not in _OPEN or not waiting:
                 return charge
             answers = [self._ask(payment, at_ns, fresh=fresh) for payment in waiting]
             if any(answer.state is PaymentState.UNKNOWN for answer in answers):
@@ -240,10 +247,7 @@ class BillingService:
             if payment.state is PaymentState.UNKNOWN:
                 self._ask(payment, at_ns, fresh=False)
         with self._store.transaction(refund.visit_id) as books:
-            parts = [payment for payment in books.payments(refund.visit_id) if payment.claim == key]
-            if all(payment.state is not PaymentState.UNKNOWN for payment in parts):
-                done = all(payment.state is PaymentState.DONE for payment in parts)
-                books.settle_refund(replace(refund, state=RefundState.DONE if done else RefundState.OWED))
+            _settle_refunds(books, refund.visit_id)
             return books.refund(key) or refund
 
     def _ask(self, payment: Payment, at_ns: int, *, fresh: bool) -> Payment:
@@ -405,13 +409,43 @@ def _owed(books: Books, receipt: Receipt) -> Money:
     return receipt.total - refunded - paid - waived
 
 
+def _try_again(books: Books, refund: Refund) -> None:
+    """Write new payments for what the gateway declined to give back."""
+    receipt = books.receipt(refund.visit_id)
+    assert receipt is not None  # the database's foreign key holds it
+    payments = _payments_back(books, refund, receipt)
+    for payment in payments:
+        books.add_payment(payment)
+    if payments:
+        books.settle_refund(replace(refund, state=RefundState.UNKNOWN))
+
+
+def _settle_refunds(books: Books, visit_id: str) -> None:
+    """Write how a visit's refunds stand, once all answers are there: done where nothing more is to be given back."""
+    receipt, payments = books.receipt(visit_id), books.payments(visit_id)
+    unknown = {each.claim for each in payments if each.state is PaymentState.UNKNOWN}
+    refunds = books.refunds(visit_id)
+    if receipt is None or any(refund.key in unknown for refund in refunds):
+        return
+    is_owed = bool(refund_parts(payments, _kept(receipt, refunds)))
+    for refund in refunds:
+        if refund.state is not RefundState.DONE:
+            books.settle_refund(replace(refund, state=RefundState.OWED if is_owed else RefundState.DONE))
+
+
+def _kept(receipt: Receipt, refunds: tuple[Refund, ...]) -> Money:
+    """Return what a receipt comes to after its refunds."""
+    return receipt.total - sum((refund.amount for refund in refunds), Money.zero(receipt.currency))
+
+
 def _payments_back(books: Books, refund: Refund, receipt: Receipt) -> list[Payment]:
     """Return the payments that give back what was paid for the units of ``refund``."""
     payments = books.payments(refund.visit_id)
-    refunded = sum((each.amount for each in books.refunds(refund.visit_id)), Money.zero(receipt.currency))
+    tries = sum(payment.claim == refund.key for payment in payments)
+    again = f"{tries}:" if tries else ""
     return [
         Payment(
-            key=f"refund:{refund.key}:{source.key}",
+            key=f"refund:{refund.key}:{again}{source.key}",
             visit_id=refund.visit_id,
             claim=refund.key,
             action=PaymentAction.REFUND,
@@ -422,5 +456,5 @@ def _payments_back(books: Books, refund: Refund, receipt: Receipt) -> list[Payme
             state=PaymentState.UNKNOWN,
             created_at_ns=refund.created_at_ns,
         )
-        for source, amount in refund_parts(payments, receipt.total - refunded)
+        for source, amount in refund_parts(payments, _kept(receipt, books.refunds(refund.visit_id)))
     ]

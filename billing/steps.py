@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from billing.gateway import EXPIRED
 from billing.money import Money
 from billing.types import Charge, ChargeState, Payment, PaymentAction, PaymentState
 
@@ -35,22 +36,35 @@ def next_step(charge: Charge, hold: Payment | None, payments: Sequence[Payment],
 
     ``hold`` is the visit's if nothing took from it or let it go before this charge.
     """
+    waiting = next((each for each in payments if each.state is PaymentState.NEEDS_SHOPPER), None)
+    if waiting is not None:  # it may still be paid: whatever else is taken meanwhile is taken twice
+        return End(ChargeState.NEEDS_SHOPPER, waiting.reason)
     tried = {each.action for each in payments}
-    is_held = hold is not None and hold.state is PaymentState.DONE
-    if charge.amount.minor < smallest.minor:
-        if hold is not None and is_held and PaymentAction.VOID not in tried:
-            return Ask(PaymentAction.VOID, hold.amount, hold)
-        return End(ChargeState.VOID if charge.amount.minor == 0 else ChargeState.WAIVED)
+    held = hold if hold is not None and hold.state is PaymentState.DONE else None
     rest = charge.amount - taken(payments, charge.amount.currency)
+    is_worth_it = charge.amount.minor >= smallest.minor and rest.minor > 0
+    if is_worth_it and held is not None and PaymentAction.CAPTURE not in tried:
+        return Ask(PaymentAction.CAPTURE, min(rest, held.amount, key=lambda each: each.minor), held)
+    if rest.minor >= smallest.minor and PaymentAction.CHARGE not in tried:
+        return Ask(PaymentAction.CHARGE, rest)
+    if held is not None and PaymentAction.VOID not in tried and not _let_go(payments):
+        return Ask(PaymentAction.VOID, held.amount, held)
+    return _end(charge, rest, payments)
+
+
+def _let_go(payments: Sequence[Payment]) -> bool:
+    """Tell whether the hold was captured, or was found to have lapsed."""
+    captures = [each for each in payments if each.action is PaymentAction.CAPTURE]
+    return any(each.state is PaymentState.DONE or each.reason == EXPIRED for each in captures)
+
+
+def _end(charge: Charge, rest: Money, payments: Sequence[Payment]) -> End:
+    if charge.amount.minor == 0:
+        return End(ChargeState.VOID)
     if rest.minor == 0:
         return End(ChargeState.CAPTURED)
-    if hold is not None and is_held and PaymentAction.CAPTURE not in tried:
-        return Ask(PaymentAction.CAPTURE, min(rest, hold.amount, key=lambda each: each.minor), hold)
-    if PaymentAction.CHARGE not in tried:
-        return End(ChargeState.WAIVED) if rest.minor < smallest.minor else Ask(PaymentAction.CHARGE, rest)
-    last = payments[-1]
-    waits = last.state is PaymentState.NEEDS_SHOPPER
-    return End(ChargeState.NEEDS_SHOPPER if waits else ChargeState.DECLINED, last.reason)
+    charges = [each for each in payments if each.action is PaymentAction.CHARGE]
+    return End(ChargeState.DECLINED, charges[-1].reason) if charges else End(ChargeState.WAIVED)
 
 
 def taken(payments: Sequence[Payment], currency: str) -> Money:

@@ -380,8 +380,8 @@ class Books:
         self._session.flush()
 
     def settle_refund(self, refund: Refund) -> None:
-        """Write how a refund that was unknown came out."""
-        change = update(RefundRow).where(RefundRow.key == refund.key, RefundRow.state == RefundState.UNKNOWN.value)
+        """Write how a refund that is not done stands now."""
+        change = update(RefundRow).where(RefundRow.key == refund.key, RefundRow.state != RefundState.DONE.value)
         self._session.execute(change.values(state=refund.state.value))
 
     def post(self, posting: Posting) -> None:

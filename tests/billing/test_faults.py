@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from benchmarks.billing_faults import WRONG, simulate
+from billing import service
 from billing.gateway import GatewayAnswer, SandboxGateway
 from billing.ledger import Posting
+from billing.steps import Ask, End, next_step
 from billing.store import Books
+from billing.types import ChargeState, PaymentAction
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -32,14 +37,37 @@ def test_a_gateway_that_forgets_keys_is_noticed(monkeypatch: pytest.MonkeyPatch)
     assert found["clearing_difference_minor"] != 0
 
 
-def test_a_payment_that_is_not_booked_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    unbooked: list[Posting] = []
+@pytest.mark.parametrize("kind", ["sale", "payment", "refund", "waiver"])
+def test_what_is_not_booked_is_noticed(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    post = Books.post
 
-    def post(self: Books, posting: Posting, inner=Books.post) -> None:  # type: ignore[no-untyped-def]
-        if posting.posting_id.startswith("payment:") and not unbooked:
-            unbooked.append(posting)
-            return
-        inner(self, posting)
+    def forgetful(self: Books, posting: Posting) -> None:
+        if not posting.posting_id.startswith(f"{kind}:"):
+            post(self, posting)
 
-    monkeypatch.setattr(Books, "post", post)
-    assert simulate(visits=20, crashes=0, seed=1)["clearing_difference_minor"] != 0
+    monkeypatch.setattr(Books, "post", forgetful)
+    assert simulate(visits=80, crashes=0, seed=1)["ledger_wrong"] != 0
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "finding"),
+    [(ChargeState.WAIVED, "unpaid_unexplained"), (ChargeState.DECLINED, "unpaid_unexplained")],
+)
+def test_a_charge_that_is_never_tried_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, sabotage: ChargeState, finding: str
+) -> None:
+    def lazy(*given: Any) -> Ask | End:
+        step = next_step(*given)
+        return End(sabotage) if isinstance(step, Ask) and step.action is PaymentAction.CHARGE else step
+
+    monkeypatch.setattr(service, "next_step", lazy)
+    assert simulate(visits=40, crashes=0, seed=1)[finding] != 0
+
+
+def test_a_hold_that_is_forgotten_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lazy(*given: Any) -> Ask | End:
+        step = next_step(*given)
+        return End(ChargeState.VOID) if isinstance(step, Ask) and step.action is PaymentAction.VOID else step
+
+    monkeypatch.setattr(service, "next_step", lazy)
+    assert simulate(visits=40, crashes=0, seed=1)["holds_forgotten"] != 0

@@ -139,3 +139,34 @@ def test_a_shopper_who_must_authenticate_is_waited_for(book: PriceBook, store: B
     (settled,) = service.resolve_unknown(3_000)
     assert (settled.state, settled.settled_at_ns) == (ChargeState.CAPTURED, 3_000)
     assert service.balances()["receivable:shopper", "EUR"] == 0
+
+
+def test_two_questions_of_the_bank_take_the_money_once(book: PriceBook, store: BillingStore) -> None:
+    gateway = SandboxGateway(script=["needs_shopper", "needs_shopper"])
+    service = opened(book, store, gateway)
+    assert leave(service, cola=3).state is ChargeState.NEEDS_SHOPPER
+    gateway.authenticate("visit-1:hold")
+    assert [each.state for each in service.resolve_unknown(2_000)] == [ChargeState.NEEDS_SHOPPER]
+    gateway.authenticate("visit-1:1:charge")
+    assert [each.state for each in service.resolve_unknown(3_000)] == [ChargeState.CAPTURED]
+    assert sum(request.amount.minor for request in gateway.captured()) == 447
+    assert asked(service)[-1] == (PaymentAction.VOID, 300, PaymentState.DONE)
+
+
+def test_a_hold_whose_capture_was_declined_is_let_go(book: PriceBook, store: BillingStore) -> None:
+    service = opened(book, store, SandboxGateway(script=["ok", "decline"]))
+    assert leave(service, cola=1).state is ChargeState.CAPTURED
+    assert [(action, state) for action, _, state in asked(service)[1:]] == [
+        (PaymentAction.CAPTURE, PaymentState.DECLINED),
+        (PaymentAction.CHARGE, PaymentState.DONE),
+        (PaymentAction.VOID, PaymentState.DONE),
+    ]
+
+
+def test_no_hold_after_the_receipt_and_no_receipt_on_another_card(book: PriceBook, store: BillingStore) -> None:
+    service = BillingService(book, store, SandboxGateway(), BillingPolicy(hold_minor=300))
+    leave(service, "visit-2", cola=1)
+    assert service.open_visit(OpenVisit("visit-2", "card-1", 2_000)).hold is None
+    service.open_visit(GATE)
+    with pytest.raises(KeyConflict, match="another token"):
+        leave(service, token="card-2", cola=1)

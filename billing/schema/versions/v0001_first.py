@@ -22,7 +22,7 @@ _RULES = (
     ("charges_stay", "DELETE", "charges", "TRUE", "a charge is never deleted"),
     ("settled_payments_stay", "UPDATE", "payments", f"OLD.state NOT IN {_OPEN}", "a settled payment never changes"),
     ("payments_stay", "DELETE", "payments", "TRUE", "a payment is never deleted"),
-    ("settled_refunds_stay", "UPDATE", "refunds", "OLD.state <> 'unknown'", "a settled refund never changes"),
+    ("settled_refunds_stay", "UPDATE", "refunds", "OLD.state = 'done'", "a refund that is done never changes"),
     ("refunds_stay", "DELETE", "refunds", "TRUE", "a refund is never deleted"),
     ("postings_open_unsealed", "INSERT", "postings", "NEW.sealed <> 0", "a posting is sealed after its entries"),
     (
