@@ -32,7 +32,7 @@ def test_a_gateway_that_forgets_keys_is_noticed(monkeypatch: pytest.MonkeyPatch)
         return None
 
     monkeypatch.setattr(SandboxGateway, "find", forgetful)
-    found = simulate(visits=60, crashes=20, seed=1)
+    found = simulate(visits=40, crashes=20, seed=1)
     assert found["double_charged"] != 0 or found["gateway_differences"] != 0
     assert found["clearing_difference_minor"] != 0
 
@@ -46,7 +46,7 @@ def test_what_is_not_booked_is_noticed(monkeypatch: pytest.MonkeyPatch, kind: st
             post(self, posting)
 
     monkeypatch.setattr(Books, "post", forgetful)
-    assert simulate(visits=80, crashes=0, seed=1)["ledger_wrong"] != 0
+    assert simulate(visits=40, crashes=0, seed=1)["ledger_wrong"] != 0
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_charge_that_is_never_tried_is_noticed(
         return End(sabotage) if isinstance(step, Ask) and step.action is PaymentAction.CHARGE else step
 
     monkeypatch.setattr(service, "next_step", lazy)
-    assert simulate(visits=40, crashes=0, seed=1)[finding] != 0
+    assert simulate(visits=20, crashes=0, seed=1)[finding] != 0
 
 
 def test_a_hold_that_is_forgotten_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
