@@ -48,7 +48,7 @@ def pack_shots(
     if not cameras:
         return {}
     floor = ((0.0, 0.0), (_STUDIO_M, 0.0), (_STUDIO_M, _STUDIO_M), (0.0, _STUDIO_M))
-    store = Store(version=1, name="studio", currency="XXX", tax_classes={}, floor_m=floor, cameras=cameras)
+    store = Store(version=1, name="studio", currency="EUR", tax_classes={}, floor_m=floor, cameras=cameras)
     geometry = StoreGeometry(store)
     renderer = StoreRenderer(store, geometry, packaging, {}, _studio_settings(), graphics=graphics)
     shots = {sku: _shot(renderer, geometry, sku, f"shot{index}", turn_deg) for index, sku in enumerate(chosen)}
