@@ -32,13 +32,14 @@ from tempfile import TemporaryDirectory
 from rich.progress import Progress
 from sqlalchemy.exc import OperationalError
 
+from billing.db.books import Books
 from billing.errors import ChargeStateError, GatewayTimeout, RefundError
 from billing.gateway import Behaviour, GatewayAnswer, GatewayRequest, SandboxGateway
 from billing.money import Money
 from billing.policy import BillingPolicy
 from billing.pricebook import Price, PriceBook
 from billing.service import BillingService
-from billing.store import BillingStore, Books
+from billing.store import BillingStore
 from billing.types import (
     ChargeState,
     ItemCount,

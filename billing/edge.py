@@ -1,4 +1,4 @@
-"""Receipts and charges as JSON: the models that files and, later, HTTP carry."""
+"""Receipts, charges and all else as JSON: the models that files, events and HTTP carry."""
 
 from __future__ import annotations
 
@@ -12,14 +12,21 @@ from billing.types import (
     AppliedPromotion,
     Charge,
     ChargeState,
+    Dispute,
+    DisputeKind,
+    DisputeState,
+    Draft,
+    Evidence,
     ItemCount,
     LineKind,
+    OpenVisit,
     Receipt,
     ReceiptLine,
     Refund,
     RefundReason,
     RefundState,
     TaxLine,
+    VisitKind,
 )
 from store_layout.model import Strict
 
@@ -258,3 +265,121 @@ class RefundModel(Strict):
             state=self.state,
             created_at_ns=self.created_at_ns,
         )
+
+
+class VisitModel(Strict):
+    """A visit as it was opened. The token stays inside."""
+
+    visit_id: str
+    opened_at_ns: int
+    kind: VisitKind
+    party_size: Annotated[int, Field(ge=1)]
+    is_member: bool
+    refused: str | None
+
+    @classmethod
+    def of(cls, visit: OpenVisit, refused: str | None) -> Self:
+        """Take a visit apart for JSON."""
+        return cls(
+            visit_id=visit.visit_id,
+            opened_at_ns=visit.at_ns,
+            kind=visit.kind,
+            party_size=visit.party_size,
+            is_member=visit.is_member,
+            refused=refused,
+        )
+
+
+class DraftModel(Strict):
+    """A cart as it is now, priced as if it were final; ``version`` counts its changes."""
+
+    visit_id: str
+    version: Annotated[int, Field(ge=1)]
+    at_ns: int
+    receipt: ReceiptModel
+
+    @classmethod
+    def of(cls, draft: Draft, priced: Receipt) -> Self:
+        """Take a draft apart for JSON."""
+        return cls(visit_id=draft.visit_id, version=draft.version, at_ns=draft.at_ns, receipt=ReceiptModel.of(priced))
+
+
+class CorrectedModel(Strict):
+    """A receipt after a correction, in place of the one before."""
+
+    correction_id: str
+    receipt: ReceiptModel
+
+
+class DisputeBody(Strict):
+    """What a shopper contests or returns, as it is stored."""
+
+    kind: DisputeKind
+    items: Annotated[tuple[CountModel, ...], Field(min_length=1)]
+    text: str
+
+
+class EvidenceModel(Strict):
+    """A clip or picture that was laid before the operator, by its place and SHA-256."""
+
+    evidence_id: str
+    name: str
+    media_type: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    location: str
+    added_by: str
+    added_at_ns: int
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> Self:
+        """Take a piece of evidence apart for JSON."""
+        return cls(
+            evidence_id=evidence.evidence_id,
+            name=evidence.name,
+            media_type=evidence.media_type,
+            sha256=evidence.sha256,
+            location=evidence.location,
+            added_by=evidence.added_by,
+            added_at_ns=evidence.added_at_ns,
+        )
+
+
+class DisputeModel(Strict):
+    """What a shopper contests or returns, and what came of it."""
+
+    dispute_id: str
+    visit_id: str
+    kind: DisputeKind
+    items: Annotated[tuple[CountModel, ...], Field(min_length=1)]
+    text: str
+    state: DisputeState
+    opened_at_ns: int
+    decided_at_ns: int | None
+    decided_by: str | None
+    note: str | None
+    refund_key: str | None
+
+    @classmethod
+    def of(cls, dispute: Dispute) -> Self:
+        """Take a dispute apart for JSON."""
+        asked = dispute.asked
+        return cls(
+            dispute_id=asked.dispute_id,
+            visit_id=asked.visit_id,
+            kind=asked.kind,
+            items=tuple(CountModel(sku=item.sku, quantity=item.quantity) for item in asked.items),
+            text=asked.text,
+            state=dispute.state,
+            opened_at_ns=asked.at_ns,
+            decided_at_ns=dispute.decided_at_ns,
+            decided_by=dispute.decided_by,
+            note=dispute.note,
+            refund_key=dispute.refund_key,
+        )
+
+
+class ExampleModel(Strict):
+    """A decided dispute as a labelled example: what was billed and contested, what was seen, what an operator found."""
+
+    dispute: DisputeModel
+    evidence: tuple[EvidenceModel, ...]

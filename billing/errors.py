@@ -4,8 +4,12 @@ BillingError
 ├── MoneyError        currencies mixed, or a currency nobody knows
 ├── PriceError        a product without price or tax class, prices that overlap, a promotion that cannot be
 ├── KeyConflict       one idempotency key, two receipts
+├── VersionConflict   a change to something that was changed meanwhile
 ├── LedgerError       entries that do not sum to zero
 ├── RefundError       units that cannot be given back
+├── CorrectionError   units that cannot be charged after the receipt
+├── DisputeError      a dispute that cannot be opened or decided
+├── UnknownVisit      a visit, refund or dispute that nobody opened
 ├── ChargeStateError  something asked of a charge that its state forbids
 └── GatewayError
     ├── GatewayTimeout   no answer: nobody knows whether money moved
@@ -51,12 +55,28 @@ class KeyConflict(BillingError):
     """An idempotency key that was used for another receipt."""
 
 
+class VersionConflict(BillingError):
+    """A change that was made to an earlier version than the present one."""
+
+
 class LedgerError(BillingError, ValueError):
     """A ledger posting that is not balanced."""
 
 
 class RefundError(BillingError, ValueError):
     """A refund of what was not bought, was given back already, or was bought too long ago."""
+
+
+class CorrectionError(BillingError, ValueError):
+    """A correction that charges nothing, or comes too late."""
+
+
+class DisputeError(BillingError, ValueError):
+    """A dispute about what is not on the receipt, or that was decided before."""
+
+
+class UnknownVisit(BillingError, LookupError):
+    """Something asked of a visit, refund or dispute that is not there."""
 
 
 class ChargeStateError(BillingError):

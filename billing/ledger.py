@@ -1,20 +1,22 @@
 """Double entry: what each receipt, payment and refund moves between accounts. Every posting sums to zero or is refused.
 
 Debits are positive. ``receivable:shopper`` is what shoppers owe (its balance over a visit is the debt, negative
-where the store owes), ``clearing:gateway`` what the gateway owes the store.
+where the store owes), ``clearing:gateway`` what the gateway owes the store, ``cash:till`` what is in the till.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from billing.errors import LedgerError
 from billing.money import Money
-from billing.types import Charge, Payment, PaymentAction, Receipt, Refund, TaxLine
+from billing.types import CashMove, Charge, Payment, PaymentAction, Receipt, Refund, TaxLine, WriteOff
 
 SHOPPER = "receivable:shopper"
 CLEARING = "clearing:gateway"
+TILL = "cash:till"
 WRITTEN_OFF = "written_off"
 
 
@@ -72,6 +74,31 @@ def payment_posting(payment: Payment, at_ns: int) -> Posting | None:
     moved = -payment.amount if payment.action is PaymentAction.REFUND else payment.amount
     entries = (Entry(CLEARING, moved), Entry(SHOPPER, -moved))
     return Posting(f"payment:{payment.key}", payment.visit_id, at_ns, entries)
+
+
+def correction_posting(key: str, before: Receipt, after: Receipt, at_ns: int) -> Posting:
+    """Return what it moves to correct a receipt: the shopper owes more, by class what more was sold."""
+    legs = Counter[str]()
+    for receipt, sign in ((before, 1), (after, -1)):
+        for tax in receipt.taxes:
+            legs[f"sales:{tax.tax_class}"] += sign * tax.net.minor
+            legs[f"tax:{tax.tax_class}"] += sign * tax.tax.minor
+        legs["deposits"] += sign * (receipt.total.minor - sum(tax.gross.minor for tax in receipt.taxes))
+    moved = [Entry(account, Money(minor, after.currency)) for account, minor in sorted(legs.items()) if minor]
+    return Posting(f"correction:{key}", after.visit_id, at_ns, (Entry(SHOPPER, after.total - before.total), *moved))
+
+
+def cash_posting(move: CashMove) -> Posting:
+    """Return what money at the till moves; a negative amount is paid out."""
+    return Posting(
+        f"cash:{move.key}", move.visit_id, move.at_ns, (Entry(TILL, move.amount), Entry(SHOPPER, -move.amount))
+    )
+
+
+def write_off_posting(write_off: WriteOff) -> Posting:
+    """Return what it moves to ask for a debt no longer."""
+    legs = (Entry(WRITTEN_OFF, write_off.amount), Entry(SHOPPER, -write_off.amount))
+    return Posting(f"write-off:{write_off.charge_key}", write_off.visit_id, write_off.at_ns, legs)
 
 
 def waiver_posting(charge: Charge, rest: Money, at_ns: int) -> Posting:

@@ -1,30 +1,45 @@
 """From a shopper at the gate to money and back: once, whatever breaks in between.
 
-The order of writes is the whole trick. A request to the gateway is written down as UNKNOWN before it is sent; its
-answer and the ledger posting are written together afterwards. Whatever dies in between leaves UNKNOWN, and asking
-the gateway again by the same key tells. What comes next is decided from what is written (``steps``), so that
-whoever finds a charge half-way goes on where it stands.
+Each step is written before it is sent (``teller``), and what comes next is decided from what is written
+(``charging``), so everything here may be asked for again by whoever does not know how it came out.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 
-from billing.errors import ChargeStateError, GatewayRefused, GatewayTimeout, KeyConflict, RefundError
-from billing.gateway import Gateway, GatewayAnswer, GatewayRequest
-from billing.ledger import payment_posting, refund_posting, sale_posting, waiver_posting, waiver_taken_back
+from billing.charging import Charging, new_charge
+from billing.db.books import Books
+from billing.debts import Debts
+from billing.disputing import Disputing
+from billing.errors import ChargeStateError, CorrectionError, KeyConflict, UnknownVisit, VersionConflict
+from billing.gateway import Gateway
+from billing.ledger import correction_posting, sale_posting
 from billing.money import Money
+from billing.news import correction_news, draft_news, receipt_news, visit_news
 from billing.policy import BillingPolicy
 from billing.pricebook import PriceBook
 from billing.receipt import make_receipt
 from billing.reconcile import Difference, differences
-from billing.refunds import paid_back_left, refund_digest, refund_parts, refund_taxes, refunded_items
-from billing.steps import Ask, End, next_step, taken
-from billing.store import BillingStore, Books
+from billing.refunding import Refunding
+from billing.standing import standing
+from billing.store import BillingStore
+from billing.teller import ask, order, settle
 from billing.types import (
     Admission,
     Charge,
     ChargeState,
+    CorrectionRequest,
+    Dispute,
+    DisputeRequest,
+    DisputeState,
+    Draft,
+    Evidence,
+    ItemCount,
+    JoinVisit,
+    LineKind,
     OpenVisit,
     Payment,
     PaymentAction,
@@ -33,12 +48,11 @@ from billing.types import (
     ReceiptInput,
     Refund,
     RefundRequest,
-    RefundState,
-    charge_key,
+    StoredVisit,
+    VisitKind,
 )
 
-_NS_PER_DAY = 86_400 * 10**9
-_OPEN = (ChargeState.UNKNOWN, ChargeState.NEEDS_SHOPPER)
+_DAY_NS = 86_400 * 10**9
 
 
 class BillingService:
@@ -48,413 +62,379 @@ class BillingService:
         self, book: PriceBook, store: BillingStore, gateway: Gateway, policy: BillingPolicy | None = None
     ) -> None:
         """Raises GatewayRefused where the gateway does not take the book's currency."""
-        self._book, self._store, self._gateway = book, store, gateway
-        self._policy = policy or BillingPolicy()
-        self._smallest = gateway.smallest(book.currency)
+        self.book, self._store, self._gateway = book, store, gateway
+        self.policy = policy or BillingPolicy()
+        self._charging = Charging(store, gateway, gateway.smallest(book.currency))
+        self._refunding = Refunding(store, gateway, self.policy, book.rounding)
+        self._debts = Debts(store, self._charging, self.policy)
+        self._disputing = Disputing(store, self._refunding, self.policy)
+
+    def on(self, store: BillingStore) -> BillingService:
+        """Return the same service on another view of its database."""
+        return BillingService(self.book, store, self._gateway, self.policy)
 
     def open_visit(self, given: OpenVisit) -> Admission:
         """See ``BillingPort.open_visit``. A gateway without an answer refuses nobody."""
         with self._store.transaction(given.visit_id) as books:
             known = books.visit(given.visit_id)
             if known is None:
-                refused = self._debt_of(books, given.token)
-                books.add_visit(given, refused)
-                is_over = books.receipt(given.visit_id) is not None
-                if refused is None and self._policy.hold_minor > 0 and not is_over:
-                    books.add_payment(_hold(given, Money(self._policy.hold_minor, self._book.currency)))
-            elif known[0].token != given.token:
-                raise KeyConflict(f"{given.visit_id} was opened with another token")
-            opened, refused = known or (given, refused)
-            hold = books.payment(_hold_key(given.visit_id))
+                fresh, known = True, StoredVisit(given, self._refusal(books, given))
+                books.add_visit(given, known.refused)
+                books.tell(*visit_news(given, known.refused))
+                hold = self._hold_at_gate(books, known)
+            else:
+                _check_token(known, given.token, given.visit_id)
+                fresh, hold = False, books.payment(_hold_key(given.visit_id))
+            asked = None if hold is None else order(books, hold, given.at_ns, fresh=fresh)
+        if asked is not None and asked.payment.state is PaymentState.UNKNOWN:
+            hold = self._hold(asked.payment, given.at_ns, fresh=fresh)
+        return _admission(known, hold)
+
+    def join_visit(self, given: JoinVisit) -> Admission:
+        """Let one more of a group in on the visit's token, and hold money for them, once per ``scan_id``.
+
+        Raises UnknownVisit where the visit was not opened, KeyConflict for another token.
+        """
+        with self._store.transaction(given.visit_id) as books:
+            known = books.visit(given.visit_id)
+            if known is None:
+                raise UnknownVisit(f"visit {given.visit_id!r} was not opened")
+            _check_token(known, given.token, given.visit_id)
+            key = f"{_hold_key(given.visit_id)}:{given.scan_id}"
+            hold = books.payment(key)
+            fresh = hold is None
+            is_held = known.opened.kind is VisitKind.SHOPPER and known.refused is None and self.policy.hold_minor > 0
+            if fresh and is_held and books.first_receipt(given.visit_id) is None:
+                hold = _new_hold(known.opened, key, Money(self.policy.hold_minor, self.book.currency), given.at_ns)
+                books.add_payment(hold)
         if hold is not None and hold.state is PaymentState.UNKNOWN:
-            hold = self._ask(hold, given.at_ns, fresh=known is None)
-        if hold is not None and hold.state in (PaymentState.DECLINED, PaymentState.NEEDS_SHOPPER):
-            refused = hold.reason
-        return Admission(given.visit_id, opened.at_ns, refused, hold)
+            hold = self._hold(hold, given.at_ns, fresh=fresh)
+        return _admission(known, hold)
+
+    def put_draft(
+        self, visit_id: str, items: tuple[ItemCount, ...], at_ns: int, if_version: int | None = None
+    ) -> tuple[Draft, Receipt]:
+        """Keep a cart as it is now; return it, and what it would cost if it were final. The same cart again is no change.
+
+        Raises UnknownVisit where the visit was not opened, ChargeStateError once its receipt is final, VersionConflict
+        where ``if_version`` is not the last one's (0: there is none), PriceError for a product without a price.
+        """
+        with self._store.transaction(visit_id) as books:
+            visit = books.visit(visit_id)
+            if visit is None:
+                raise UnknownVisit(f"visit {visit_id!r} was not opened")
+            before = books.draft(visit_id)
+            version = 0 if before is None else before.version
+            if if_version not in (None, version):
+                raise VersionConflict(f"the cart of {visit_id} has version {version}, not {if_version}")
+            if books.first_receipt(visit_id) is not None:
+                raise ChargeStateError(f"{visit_id}: its receipt is final")
+            priced = make_receipt(_final(visit, ReceiptInput(visit_id, visit.opened.token, at_ns, items)), self.book)
+            if before is not None and before.items == items:
+                return before, priced
+            draft = Draft(visit_id, version + 1, at_ns, items)
+            books.put_draft(draft)
+            books.tell(*draft_news(draft, priced))
+        return draft, priced
+
+    def draft(self, visit_id: str, at_ns: int) -> tuple[Draft, Receipt] | None:
+        """Return a cart as it last was, priced as of ``at_ns``; None before its first change."""
+        with self._store.reading() as books:
+            visit, draft = books.visit(visit_id), books.draft(visit_id)
+        if visit is None or draft is None:
+            return None
+        given = ReceiptInput(visit_id, visit.opened.token, at_ns, draft.items)
+        return draft, make_receipt(_final(visit, given), self.book)
 
     def finalise(self, given: ReceiptInput) -> Charge:
-        """See ``BillingPort.finalise``."""
-        receipt = make_receipt(given, self._book)
+        """See ``BillingPort.finalise``. The carts of staff are not billed."""
         with self._store.transaction(given.visit_id) as books:
-            opened = books.visit(given.visit_id)
-            if opened is not None and opened[0].token != given.token:
-                raise KeyConflict(f"{given.visit_id} was opened with another token")
+            visit = books.visit(given.visit_id)
+            if visit is not None:
+                _check_token(visit, given.token, given.visit_id)
+            receipt = make_receipt(_final(visit, given), self.book)
             charge = _known_charge(books, receipt) or _first_charge(books, receipt, given)
-        return self._advance(charge, given.final_at_ns)
+            charge, orders = self._charging.go_on(books, charge, given.final_at_ns)
+        return self._charging.drive(charge, orders, given.final_at_ns)
+
+    def correct(self, request: CorrectionRequest) -> Charge:
+        """Charge units that a final receipt lacks, once per ``correction_id``; the corrected receipt stands from then on.
+
+        The whole cart is priced anew as of the receipt's time, so promotions hold as if all had been seen at once; what
+        that costs more is the visit's next charge.
+
+        Raises:
+            UnknownVisit: there is no such receipt.
+            CorrectionError: it is too old, or costs no more with these units.
+            KeyConflict: ``correction_id`` was used for something else.
+            ChargeStateError: the charge before is not settled, or was declined: let it be paid first.
+        """
+        with self._store.transaction(request.visit_id) as books:
+            known = books.correction(request.correction_id)
+            if known is None:
+                charge = self._correct(books, request)
+            elif known[0] != _correction_digest(request):
+                raise KeyConflict(f"{request.correction_id} was used for another correction")
+            else:
+                charge = _charge_of(books, known[1])
+            charge, orders = self._charging.go_on(books, charge, request.at_ns)
+        return self._charging.drive(charge, orders, request.at_ns)
 
     def charge_again(self, visit_id: str, token: str, at_ns: int) -> Charge:
         """Charge what is still owed to ``token``, as the visit's next charge.
 
         Raises ChargeStateError unless the visit's last charge was declined and something is owed.
         """
-        with self._store.transaction(visit_id) as books:
-            receipt, known = books.receipt(visit_id), books.charges(visit_id)
-            if receipt is None or not known or known[-1].state is not ChargeState.DECLINED:
-                raise ChargeStateError(f"{visit_id}: only a declined charge can be tried again")
-            owed = _owed(books, receipt)
-            if owed.minor <= 0:
-                raise ChargeStateError(f"{visit_id}: nothing is owed any more")
-            charge = _new_charge(receipt, owed, len(known) + 1, token, at_ns)
-            books.add_charge(charge)
-        return self._advance(charge, at_ns)
+        return self._debts.charge_again(visit_id, token, at_ns)
+
+    def pay_cash(self, visit_id: str, key: str, by: str, at_ns: int) -> Charge:
+        """Take what is owed at the till, once per ``key``: a cash shopper's receipt, or a debt.
+
+        Raises UnknownVisit without a receipt, ChargeStateError where nothing is owed or a card may still pay.
+        """
+        return self._debts.pay_cash(visit_id, key, by, at_ns)
+
+    def pay_out(self, refund_key: str, key: str, by: str, at_ns: int) -> Refund:
+        """Pay a refund out at the till, once per ``key``: what was paid there.
+
+        Raises UnknownVisit without such a refund, ChargeStateError where nothing is to be paid out.
+        """
+        return self._debts.pay_out(refund_key, key, by, at_ns)
+
+    def collect_debts(self, at_ns: int) -> tuple[Charge, ...]:
+        """Ask the cards of debtors again, by the policy's schedule, and write off what is too old."""
+        return self._debts.collect(at_ns)
+
+    def give_up_waiting(self, at_ns: int) -> tuple[Charge, ...]:
+        """Give up payments that the shopper did not confirm in time; the charges become debts."""
+        return self._debts.give_up_waiting(at_ns)
 
     def refund(self, request: RefundRequest) -> Refund:
         """Give units of a receipt back, once per ``refund_id``.
 
-        What was paid for them returns to the card, latest payment first; what was not paid is no longer owed. Asking again
-        for one that is OWED asks the gateway again.
+        What was paid for them returns to where it came from, latest payment first; what was not paid is no longer owed.
+        What was paid in cash is OWED until the till pays it out. Asking again for one that is OWED asks the gateway again.
 
         Raises:
-            RefundError: there is no such receipt, it is too old, or it does not hold these units (any more).
+            UnknownVisit: there is no such receipt.
+            RefundError: it is too old, or it does not hold these units (any more).
             KeyConflict: ``refund_id`` was used for something else.
             ChargeStateError: it is not known yet what was paid: ask again when the charge is settled.
         """
-        with self._store.transaction(request.visit_id) as books:
-            known = books.refund(request.refund_id)
-            if known is None:
-                self._begin_refund(books, request)
-            elif known.digest != refund_digest(request):
-                raise KeyConflict(f"{request.refund_id} was used for another refund")
-            elif known.state is RefundState.OWED:
-                _try_again(books, known)
-        return self._advance_refund(request.refund_id, request.at_ns)
+        return self._refunding.refund(request)
+
+    def contest(self, asked: DisputeRequest) -> Dispute:
+        """Open a dispute about units of a receipt, once per ``dispute_id``; policy may uphold it at once.
+
+        Raises UnknownVisit without such a receipt, DisputeError for units that it does not hold or when it is too old,
+        KeyConflict where the id was used for something else.
+        """
+        return self._disputing.open(asked)
+
+    def decide(self, dispute_id: str, state: DisputeState, by: str, note: str, at_ns: int) -> Dispute:
+        """Uphold or reject a dispute; upheld, its units are refunded. The same decision again changes nothing.
+
+        Raises UnknownVisit without such a dispute, DisputeError where it was decided otherwise, ChargeStateError while it
+        is not known what was paid, RefundError where the units were given back meanwhile.
+        """
+        return self._disputing.decide(dispute_id, state, by, note, at_ns)
+
+    def attach(self, evidence: Evidence) -> None:
+        """Lay a clip or picture before the operator, once per ``evidence_id``. Raises UnknownVisit without the dispute."""
+        self._disputing.attach(evidence)
+
+    @property
+    def disputes(self) -> Disputing:
+        """Return what reads disputes, their evidence and the labelled examples."""
+        return self._disputing
 
     def resolve_unknown(self, at_ns: int) -> tuple[Charge, ...]:
         """See ``BillingPort.resolve_unknown``. A request that never arrived is sent again by the same key.
 
         Refunds without an answer are asked for too.
         """
-        with self._store.transaction() as books:
+        with self._store.reading() as books:
             waiting, charges, refunds = books.open_payments(), books.open_charges(), books.open_refunds()
         for payment in waiting:
-            self._ask(payment, at_ns, fresh=False)
+            self._hold(payment, at_ns, fresh=False)
         for refund in refunds:
-            self._advance_refund(refund.key, at_ns)
-        return tuple(self._advance(charge, at_ns) for charge in charges)
+            self._refunding.advance(refund, at_ns)
+        return tuple(self._charging.advance(charge, at_ns) for charge in charges)
+
+    def visit(self, visit_id: str) -> StoredVisit | None:
+        """Return a visit as it was opened, None where it was not."""
+        with self._store.reading() as books:
+            return books.visit(visit_id)
 
     def receipt(self, visit_id: str) -> Receipt | None:
-        """See ``BillingPort.receipt``."""
-        with self._store.transaction() as books:
+        """See ``BillingPort.receipt``. After a correction, the corrected one."""
+        with self._store.reading() as books:
             return books.receipt(visit_id)
 
     def charges(self, visit_id: str) -> tuple[Charge, ...]:
         """See ``BillingPort.charges``."""
-        with self._store.transaction() as books:
+        with self._store.reading() as books:
             return books.charges(visit_id)
 
     def payments(self, visit_id: str) -> tuple[Payment, ...]:
         """Return all requests to the gateway for a visit, in order."""
-        with self._store.transaction() as books:
+        with self._store.reading() as books:
             return books.payments(visit_id)
 
     def refunds(self, visit_id: str) -> tuple[Refund, ...]:
         """Return a visit's refunds, in order."""
-        with self._store.transaction() as books:
+        with self._store.reading() as books:
             return books.refunds(visit_id)
+
+    def owed(self, visit_id: str) -> Money:
+        """Return what a visit's shopper still owes; negative where the store does. Raises UnknownVisit."""
+        with self._store.reading() as books:
+            receipt = books.receipt(visit_id)
+            if receipt is None:
+                raise UnknownVisit(f"visit {visit_id!r} has no receipt")
+            return standing(books, receipt).owed
 
     def reconcile(self) -> tuple[Difference, ...]:
         """Return where our payments and the gateway's list differ; none when all is well. Raises GatewayTimeout."""
         listing = self._gateway.listing()
-        with self._store.transaction() as books:
+        with self._store.reading() as books:
             return differences(books.all_payments(), listing)
 
     def balances(self) -> dict[tuple[str, str], int]:
         """Return the ledger's balances in minor units by (account, currency)."""
-        with self._store.transaction() as books:
+        with self._store.reading() as books:
             return books.balances()
 
-    def _debt_of(self, books: Books, token: str) -> str | None:
-        """Return why ``token`` is refused: the visit that it has not paid for."""
-        if not self._policy.refuse_debtors:
+    def _hold_at_gate(self, books: Books, visit: StoredVisit) -> Payment | None:
+        """Write the hold of a visit that is new; None where there is to be none."""
+        given = visit.opened
+        amount = Money(self.policy.hold_minor * given.party_size, self.book.currency)
+        is_held = given.kind is VisitKind.SHOPPER and visit.refused is None and amount.minor > 0
+        if not is_held or books.first_receipt(given.visit_id) is not None:
             return None
-        for visit_id in books.unpaid_visits_of(token):
+        hold = _new_hold(given, _hold_key(given.visit_id), amount, given.at_ns)
+        books.add_payment(hold)
+        return hold
+
+    def _refusal(self, books: Books, given: OpenVisit) -> str | None:
+        """Return why a shopper is refused: the visit that they have not paid for."""
+        if not self.policy.refuse_debtors or given.kind is not VisitKind.SHOPPER:
+            return None
+        for visit_id in books.unpaid_visits_of(given.token):
             receipt = books.receipt(visit_id)
-            if receipt is not None and _owed(books, receipt).minor > 0:
+            if receipt is not None and standing(books, receipt).owed.minor > 0:
                 return f"visit {visit_id} is not paid"
         return None
 
-    def _advance(self, charge: Charge, at_ns: int) -> Charge:
-        """Carry a charge on until it is settled, or waits for an answer."""
-        while True:
-            with self._store.transaction(charge.visit_id) as books:
-                charge = books.charge(charge.key) or charge
-                waiting = _unanswered(books, charge)
-                fresh = not waiting and charge.state in _OPEN
-                if fresh:
-                    waiting = self._write_step(books, charge, at_ns)
-                    charge = books.charge(charge.key) or charge
-            if charge.state not in _OPEN or not waiting:
-                return charge
-            answers = [self._ask(payment, at_ns, fresh=fresh) for payment in waiting]
-            if any(answer.state is PaymentState.UNKNOWN for answer in answers):
-                return charge
-
-    def _write_step(self, books: Books, charge: Charge, at_ns: int) -> tuple[Payment, ...]:
-        """Write what a charge needs next, and return the payment to be sent, if any."""
-        payments = books.payments(charge.visit_id)
-        mine = [payment for payment in payments if payment.claim == charge.key]
-        step = next_step(charge, _free_hold(payments, charge), mine, self._smallest)
-        if isinstance(step, End):
-            _end(books, charge, step, mine, at_ns)
-            return ()
-        payment = _payment_of(charge, step, at_ns)
-        books.add_payment(payment)
-        return (payment,)
-
-    def _begin_refund(self, books: Books, request: RefundRequest) -> None:
-        receipt = books.receipt(request.visit_id)
-        if receipt is None:
-            raise RefundError(f"{request.refund_id}: visit {request.visit_id!r} has no receipt")
-        if request.at_ns - receipt.issued_at_ns > self._policy.refund_window_days * _NS_PER_DAY:
-            days = f"{self._policy.refund_window_days:g}"
-            raise RefundError(f"{request.refund_id}: the receipt of {request.visit_id} is older than {days} days")
-        if any(charge.state in _OPEN for charge in books.charges(request.visit_id)):
-            raise ChargeStateError(f"{request.refund_id}: the charge of {request.visit_id} is not settled yet")
-        owed_before = _owed(books, receipt)
-        refund = self._new_refund(request, receipt, books.refunds(request.visit_id))
-        books.add_refund(refund)
-        for payment in _payments_back(books, refund, receipt):
-            books.add_payment(payment)
-        short_minor = max(0, -_owed(books, receipt).minor) - max(0, -owed_before.minor)
-        waived = waiver_taken_back(refund, Money(short_minor, receipt.currency)) if short_minor > 0 else None
-        for posting in (refund_posting(refund), waived):
-            if posting is not None:
-                books.post(posting)
-
-    def _new_refund(self, request: RefundRequest, receipt: Receipt, earlier: tuple[Refund, ...]) -> Refund:
-        items = refunded_items(request, receipt, earlier)
-        taxes, untaxed = refund_taxes(receipt, earlier, items, self._book.rounding)
-        return Refund(
-            key=request.refund_id,
-            visit_id=request.visit_id,
-            digest=refund_digest(request),
-            reason=request.reason,
-            items=items,
-            taxes=taxes,
-            untaxed=untaxed,
-            amount=sum((tax.gross for tax in taxes), untaxed),
-            state=RefundState.UNKNOWN,
-            created_at_ns=request.at_ns,
-        )
-
-    def _advance_refund(self, key: str, at_ns: int) -> Refund:
-        """Send what of a refund was not answered; write how it came out once all is known."""
-        with self._store.transaction() as books:
-            refund = books.refund(key)
-            assert refund is not None  # refunds are never deleted
-            parts = [payment for payment in books.payments(refund.visit_id) if payment.claim == key]
-        for payment in parts:
-            if payment.state is PaymentState.UNKNOWN:
-                self._ask(payment, at_ns, fresh=False)
-        with self._store.transaction(refund.visit_id) as books:
-            _settle_refunds(books, refund.visit_id)
-            return books.refund(key) or refund
-
-    def _ask(self, payment: Payment, at_ns: int, *, fresh: bool) -> Payment:
-        """Ask the gateway for ``payment`` and write its answer; one that is not ``fresh`` may be known there.
-
-        A request that the gateway does not take moved no money: the payment is declined.
-        """
-        try:
-            answer = None if fresh else self._gateway.find(payment.key)
-            answer = answer or self._gateway.send(self._request(payment, at_ns))
-        except GatewayTimeout:
+    def _hold(self, payment: Payment, at_ns: int, *, fresh: bool) -> Payment:
+        """Ask the gateway for a payment that no charge drives, and write its answer."""
+        with self._store.reading() as books:
+            asked = order(books, payment, at_ns, fresh=fresh)
+        answer = ask(self._gateway, asked)
+        if answer is None or answer.state is payment.state:
             return payment
-        except (GatewayRefused, KeyConflict) as refusal:
-            return self._settle(replace(payment, state=PaymentState.DECLINED, reason=str(refusal)), at_ns)
-        return self._settle(_answered(payment, answer), at_ns)
-
-    def _request(self, payment: Payment, at_ns: int) -> GatewayRequest:
-        of = None
-        if payment.of is not None:
-            with self._store.transaction() as books:
-                source = books.payment(payment.of)
-            of = None if source is None else source.reference
-        return GatewayRequest(payment.key, payment.action, payment.amount, payment.digest, payment.token, of, at_ns)
-
-    def _settle(self, payment: Payment, at_ns: int) -> Payment:
-        """Write the gateway's answer and what it moves in the ledger, together and once."""
         with self._store.transaction(payment.visit_id) as books:
-            changed = books.settle_payment(replace(payment, settled_at_ns=at_ns))
-            posting = payment_posting(payment, at_ns)
-            if changed and payment.state is PaymentState.DONE and posting is not None:
-                books.post(posting)
-            return books.payment(payment.key) or payment
+            settle(books, answer, at_ns)
+            return books.payment(payment.key) or answer
+
+    def _correct(self, books: Books, request: CorrectionRequest) -> Charge:
+        """Write a corrected receipt and its charge."""
+        before, charges = books.receipt(request.visit_id), books.charges(request.visit_id)
+        if before is None:
+            raise UnknownVisit(f"{request.correction_id}: visit {request.visit_id!r} has no receipt")
+        if request.at_ns - before.issued_at_ns > self.policy.correction_window_days * _DAY_NS:
+            days = f"{self.policy.correction_window_days:g}"
+            raise CorrectionError(
+                f"{request.correction_id}: the receipt of {request.visit_id} is older than {days} days"
+            )
+        if charges[-1].state not in (ChargeState.CAPTURED, ChargeState.VOID, ChargeState.WAIVED):
+            raise ChargeStateError(f"{request.correction_id}: the charge {charges[-1].key} is {charges[-1].state}")
+        after = self._corrected(books.visit(request.visit_id), before, charges[-1].token, request)
+        books.add_correction(request.correction_id, _correction_digest(request), after)
+        books.post(correction_posting(request.correction_id, before, after, request.at_ns))
+        books.tell(*correction_news(request.correction_id, after, request.at_ns))
+        charge = new_charge(after, after.total - before.total, len(charges) + 1, charges[-1].token, request.at_ns)
+        books.add_charge(charge)
+        return charge
+
+    def _corrected(self, visit: StoredVisit | None, before: Receipt, token: str, request: CorrectionRequest) -> Receipt:
+        bought = [ItemCount(line.sku, line.quantity) for line in before.lines if line.kind is LineKind.PRODUCT]
+        items = (*bought, *request.items)
+        given = ReceiptInput(before.visit_id, token, before.issued_at_ns, items)
+        after = make_receipt(_final(visit, given), self.book)
+        if after.total.minor <= before.total.minor:
+            raise CorrectionError(f"{request.correction_id}: the receipt costs no more with these units: {after.total}")
+        return after
 
 
-def _answered(payment: Payment, answer: GatewayAnswer) -> Payment:
-    """Return the payment with the gateway's answer; one to another request is not believed."""
-    asked = (payment.digest, payment.action, payment.amount)
-    if (answer.digest, answer.action, answer.amount) != asked:
-        return replace(payment, state=PaymentState.DECLINED, reason="the gateway knows this key for another request")
-    return replace(
-        payment,
-        state=answer.state,
-        reference=answer.reference,
-        reason=answer.reason,
-        expires_at_ns=answer.expires_at_ns,
-    )
+def _final(visit: StoredVisit | None, given: ReceiptInput) -> ReceiptInput:
+    """Return a final cart as it is billed: staff take what they take, members have their prices."""
+    if visit is None:
+        return given
+    items = () if visit.opened.kind is VisitKind.STAFF else given.items
+    return replace(given, items=items, is_member=given.is_member or visit.opened.is_member)
+
+
+def _check_token(visit: StoredVisit, token: str, visit_id: str) -> None:
+    if visit.opened.token != token:
+        raise KeyConflict(f"{visit_id} was opened with another token")
+
+
+def _admission(visit: StoredVisit, hold: Payment | None) -> Admission:
+    refused = visit.refused
+    if hold is not None and hold.state in (PaymentState.DECLINED, PaymentState.NEEDS_SHOPPER):
+        refused = hold.reason
+    return Admission(visit.opened.visit_id, visit.opened.at_ns, refused, hold)
 
 
 def _known_charge(books: Books, receipt: Receipt) -> Charge | None:
-    """Return the visit's last charge if it has one for this very receipt. Raises KeyConflict for another."""
+    """Return the visit's last charge for this very receipt, if it has one. Raises KeyConflict for another."""
     known = books.charges(receipt.visit_id)
-    if known and known[-1].receipt_digest != receipt.digest:
+    if known and known[0].receipt_digest != receipt.digest:
         raise KeyConflict(
-            f"{known[-1].key} was made for receipt {known[-1].receipt_digest[:12]}, not {receipt.digest[:12]}: "
+            f"{known[0].key} was made for receipt {known[0].receipt_digest[:12]}, not {receipt.digest[:12]}: "
             "a final receipt changes only by a refund or a further charge"
         )
-    return known[-1] if known else None
+    return _charge_of(books, receipt) if known else None
+
+
+def _charge_of(books: Books, receipt: Receipt) -> Charge:
+    """Return the last charge that was made for a receipt."""
+    return [each for each in books.charges(receipt.visit_id) if each.receipt_digest == receipt.digest][-1]
 
 
 def _first_charge(books: Books, receipt: Receipt, given: ReceiptInput) -> Charge:
-    charge = _new_charge(receipt, receipt.total, 1, given.token, given.final_at_ns)
+    charge = new_charge(receipt, receipt.total, 1, given.token, given.final_at_ns)
     books.add_receipt(receipt)
     books.add_charge(charge)
     posting = sale_posting(receipt)
     if posting is not None:
         books.post(posting)
+    books.tell(*receipt_news(receipt))
     return charge
 
 
-def _new_charge(receipt: Receipt, amount: Money, number: int, token: str, at_ns: int) -> Charge:
-    return Charge(
-        key=charge_key(receipt.visit_id, number),
-        visit_id=receipt.visit_id,
-        number=number,
-        receipt_digest=receipt.digest,
-        token=token,
-        amount=amount,
-        paid=Money.zero(receipt.currency),
-        state=ChargeState.UNKNOWN,
-        created_at_ns=at_ns,
-    )
+def _correction_digest(request: CorrectionRequest) -> str:
+    """Return the SHA-256 of what is asked, but for the time, which a retry has its own of."""
+    items = sorted((item.sku, item.quantity) for item in request.items)
+    body = json.dumps([request.visit_id, items, request.by])
+    return hashlib.sha256(body.encode()).hexdigest()
 
 
 def _hold_key(visit_id: str) -> str:
     return f"{visit_id}:hold"
 
 
-def _hold(given: OpenVisit, amount: Money) -> Payment:
+def _new_hold(visit: OpenVisit, key: str, amount: Money, at_ns: int) -> Payment:
     return Payment(
-        key=_hold_key(given.visit_id),
-        visit_id=given.visit_id,
+        key=key,
+        visit_id=visit.visit_id,
         claim=None,
         action=PaymentAction.HOLD,
-        digest=given.visit_id,
-        token=given.token,
+        digest=visit.visit_id,
+        token=visit.token,
         amount=amount,
         of=None,
         state=PaymentState.UNKNOWN,
-        created_at_ns=given.at_ns,
-    )
-
-
-def _payment_of(charge: Charge, step: Ask, at_ns: int) -> Payment:
-    return Payment(
-        key=f"{charge.key}:{step.action.value}",
-        visit_id=charge.visit_id,
-        claim=charge.key,
-        action=step.action,
-        digest=charge.receipt_digest,
-        token=charge.token,
-        amount=step.amount,
-        of=None if step.of is None else step.of.key,
-        state=PaymentState.UNKNOWN,
         created_at_ns=at_ns,
     )
-
-
-def _unanswered(books: Books, charge: Charge) -> tuple[Payment, ...]:
-    """Return what must be known before a charge goes on: its own payments, and the visit's hold."""
-    if charge.state not in _OPEN:
-        return ()
-    payments = books.payments(charge.visit_id)
-    mine = [each for each in payments if each.claim == charge.key or each.action is PaymentAction.HOLD]
-    return tuple(each for each in mine if each.state is PaymentState.UNKNOWN)
-
-
-def _free_hold(payments: tuple[Payment, ...], charge: Charge) -> Payment | None:
-    """Return the visit's hold, unless another charge took from it, let it go, or is of another card."""
-    holds = [each for each in payments if each.action is PaymentAction.HOLD and each.token == charge.token]
-    used = {each.of for each in payments if each.claim != charge.key}
-    return next((hold for hold in holds if hold.key not in used), None)
-
-
-def _end(books: Books, charge: Charge, step: End, payments: list[Payment], at_ns: int) -> None:
-    """Write how a charge came out, and what it moves to waive its rest."""
-    paid = taken(payments, charge.amount.currency)
-    last = payments[-1] if payments else None
-    books.settle_charge(
-        replace(
-            charge,
-            state=step.state,
-            paid=paid,
-            settled_at_ns=None if step.state is ChargeState.NEEDS_SHOPPER else at_ns,
-            gateway_reference=None if last is None else last.reference,
-            decline_reason=step.reason,
-        )
-    )
-    if step.state is ChargeState.WAIVED:
-        books.post(waiver_posting(charge, charge.amount - paid, at_ns))
-
-
-def _owed(books: Books, receipt: Receipt) -> Money:
-    """Return what of a receipt was neither given back nor paid; what was waived is not owed."""
-    zero = Money.zero(receipt.currency)
-    refunded = sum((refund.amount for refund in books.refunds(receipt.visit_id)), zero)
-    paid = sum((amount for _, amount in paid_back_left(books.payments(receipt.visit_id))), zero)
-    charges = books.charges(receipt.visit_id)
-    waived = sum((each.amount - each.paid for each in charges if each.state is ChargeState.WAIVED), zero)
-    return receipt.total - refunded - paid - waived
-
-
-def _try_again(books: Books, refund: Refund) -> None:
-    """Write new payments for what the gateway declined to give back."""
-    receipt = books.receipt(refund.visit_id)
-    assert receipt is not None  # the database's foreign key holds it
-    payments = _payments_back(books, refund, receipt)
-    for payment in payments:
-        books.add_payment(payment)
-    if payments:
-        books.settle_refund(replace(refund, state=RefundState.UNKNOWN))
-
-
-def _settle_refunds(books: Books, visit_id: str) -> None:
-    """Write how a visit's refunds stand, once all answers are there: done where nothing more is to be given back."""
-    receipt, payments = books.receipt(visit_id), books.payments(visit_id)
-    unknown = {each.claim for each in payments if each.state is PaymentState.UNKNOWN}
-    refunds = books.refunds(visit_id)
-    if receipt is None or any(refund.key in unknown for refund in refunds):
-        return
-    is_owed = bool(refund_parts(payments, _kept(receipt, refunds)))
-    for refund in refunds:
-        if refund.state is not RefundState.DONE:
-            books.settle_refund(replace(refund, state=RefundState.OWED if is_owed else RefundState.DONE))
-
-
-def _kept(receipt: Receipt, refunds: tuple[Refund, ...]) -> Money:
-    """Return what a receipt comes to after its refunds."""
-    return receipt.total - sum((refund.amount for refund in refunds), Money.zero(receipt.currency))
-
-
-def _payments_back(books: Books, refund: Refund, receipt: Receipt) -> list[Payment]:
-    """Return the payments that give back what was paid for the units of ``refund``."""
-    payments = books.payments(refund.visit_id)
-    tries = sum(payment.claim == refund.key for payment in payments)
-    again = f"{tries}:" if tries else ""
-    return [
-        Payment(
-            key=f"refund:{refund.key}:{again}{source.key}",
-            visit_id=refund.visit_id,
-            claim=refund.key,
-            action=PaymentAction.REFUND,
-            digest=refund.digest,
-            token=source.token,
-            amount=amount,
-            of=source.key,
-            state=PaymentState.UNKNOWN,
-            created_at_ns=refund.created_at_ns,
-        )
-        for source, amount in refund_parts(payments, _kept(receipt, books.refunds(refund.visit_id)))
-    ]

@@ -1,6 +1,6 @@
 """What a charge needs next: decided from what is written down, so that whoever comes after a crash goes on.
 
-A charge takes from the visit's hold first and charges what that did not give; the order of its payments is
+A charge takes from the visit's holds first and charges what that did not give; the order of its payments is
 its whole state.
 """
 
@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 from billing.gateway import EXPIRED
 from billing.money import Money
-from billing.types import Charge, ChargeState, Payment, PaymentAction, PaymentState
+from billing.types import CASH, Charge, ChargeState, Payment, PaymentAction, PaymentState
+
+AT_THE_TILL = "to be paid at the till"
+"""Why a charge in cash waits for the shopper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +34,37 @@ class End:
     reason: str | None = None
 
 
-def next_step(charge: Charge, hold: Payment | None, payments: Sequence[Payment], smallest: Money) -> Ask | End:
+def next_step(charge: Charge, holds: Sequence[Payment], payments: Sequence[Payment], smallest: Money) -> Ask | End:
     """Return what ``charge`` needs after its ``payments``, none of which is UNKNOWN.
 
-    ``hold`` is the visit's if nothing took from it or let it go before this charge.
+    ``holds`` are those of the visit from which no other charge took, and which none let go.
     """
+    if charge.token == CASH and charge.amount.minor > 0:
+        return End(ChargeState.NEEDS_SHOPPER, AT_THE_TILL)
     waiting = next((each for each in payments if each.state is PaymentState.NEEDS_SHOPPER), None)
     if waiting is not None:  # it may still be paid: whatever else is taken meanwhile is taken twice
         return End(ChargeState.NEEDS_SHOPPER, waiting.reason)
-    tried = {each.action for each in payments}
-    held = hold if hold is not None and hold.state is PaymentState.DONE else None
+    held = [hold for hold in holds if hold.state is PaymentState.DONE]
     rest = charge.amount - taken(payments, charge.amount.currency)
-    is_worth_it = charge.amount.minor >= smallest.minor and rest.minor > 0
-    if is_worth_it and held is not None and PaymentAction.CAPTURE not in tried:
-        return Ask(PaymentAction.CAPTURE, min(rest, held.amount, key=lambda each: each.minor), held)
-    if rest.minor >= smallest.minor and PaymentAction.CHARGE not in tried:
-        return Ask(PaymentAction.CHARGE, rest)
-    if held is not None and PaymentAction.VOID not in tried and not _let_go(payments):
-        return Ask(PaymentAction.VOID, held.amount, held)
+    if rest.minor > 0 and rest.minor >= smallest.minor:
+        for hold in held:
+            if not _was_asked(payments, PaymentAction.CAPTURE, hold):
+                return Ask(PaymentAction.CAPTURE, min(rest, hold.amount, key=lambda each: each.minor), hold)
+        if PaymentAction.CHARGE not in {each.action for each in payments}:
+            return Ask(PaymentAction.CHARGE, rest)
+    for hold in held:
+        if not _was_asked(payments, PaymentAction.VOID, hold) and not _let_go(payments, hold):
+            return Ask(PaymentAction.VOID, hold.amount, hold)
     return _end(charge, rest, payments)
 
 
-def _let_go(payments: Sequence[Payment]) -> bool:
-    """Tell whether the hold was captured, or was found to have lapsed."""
-    captures = [each for each in payments if each.action is PaymentAction.CAPTURE]
+def _was_asked(payments: Sequence[Payment], action: PaymentAction, hold: Payment) -> bool:
+    return any(each.action is action and each.of == hold.key for each in payments)
+
+
+def _let_go(payments: Sequence[Payment], hold: Payment) -> bool:
+    """Tell whether ``hold`` was captured, or was found to have lapsed."""
+    captures = [each for each in payments if each.action is PaymentAction.CAPTURE and each.of == hold.key]
     return any(each.state is PaymentState.DONE or each.reason == EXPIRED for each in captures)
 
 

@@ -194,13 +194,67 @@ class Payment:
     expires_at_ns: int | None = None
 
 
+CASH = "cash"
+"""The token of who pays at the till: no gateway is asked for it."""
+
+STAFF = "staff"
+"""The token of those who work in the store: they are never billed."""
+
+
+class VisitKind(StrEnum):
+    """Who comes in: a shopper with a card, one who pays at the till, or somebody who works there."""
+
+    SHOPPER = "shopper"
+    CASH = "cash"
+    STAFF = "staff"
+
+
 @dataclass(frozen=True, slots=True)
 class OpenVisit:
-    """A shopper at the gate. ``visit_id`` is unique in the billing store; ``token`` is what was shown."""
+    """A shopper at the gate. ``visit_id`` is unique in the billing store; ``token`` is what was shown.
+
+    ``party_size`` people come in on it; each is held money for. ``card_mark`` finds the receipt again by the card
+    (``lookup.card_mark``). Raises ValueError where ``token`` is not that of its ``kind``, or nobody comes in.
+    """
 
     visit_id: str
     token: str
     at_ns: int
+    kind: VisitKind = VisitKind.SHOPPER
+    party_size: int = 1
+    shopper_id: str | None = None
+    is_member: bool = False
+    card_mark: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.party_size < 1:
+            raise ValueError(f"{self.visit_id}: party_size is {self.party_size}: 1 or more people come in")
+        told = {CASH: VisitKind.CASH, STAFF: VisitKind.STAFF}.get(self.token, VisitKind.SHOPPER)
+        if told is not self.kind:
+            raise ValueError(f"{self.visit_id}: a visit of kind {self.kind} cannot have the token {self.token!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class JoinVisit:
+    """One more of a group comes in on the same token: ``scan_id`` names the scan, once per visit."""
+
+    visit_id: str
+    scan_id: str
+    token: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A cart as it is while its shopper is in the store, priced as if it were final at ``at_ns``.
+
+    ``version`` counts its changes, from 1.
+    """
+
+    visit_id: str
+    version: int
+    at_ns: int
+    items: tuple[ItemCount, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +318,105 @@ class Refund:
     created_at_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class CorrectionRequest:
+    """Charge units that a final receipt lacks. ``correction_id`` is the asker's idempotency key; ``by`` agreed to it."""
+
+    correction_id: str
+    visit_id: str
+    items: tuple[ItemCount, ...]
+    by: str
+    at_ns: int
+
+
+class DisputeKind(StrEnum):
+    """What a shopper says of units on a receipt: never taken, or brought back."""
+
+    CONTEST = "contest"
+    RETURN = "return"
+
+
+class DisputeState(StrEnum):
+    """Where a dispute stands; only ``OPEN`` may change."""
+
+    OPEN = "open"
+    UPHELD = "upheld"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeRequest:
+    """A shopper contests or returns units of a receipt. ``dispute_id`` is the asker's idempotency key."""
+
+    dispute_id: str
+    visit_id: str
+    kind: DisputeKind
+    items: tuple[ItemCount, ...]
+    text: str
+    at_ns: int
+    shopper_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A dispute as it stands. ``refund_key`` is that of the refund that came of it."""
+
+    asked: DisputeRequest
+    state: DisputeState
+    decided_at_ns: int | None = None
+    decided_by: str | None = None
+    note: str | None = None
+
+    @property
+    def refund_key(self) -> str | None:
+        """Return the key of the refund that upholding it made."""
+        return dispute_refund_key(self.asked.dispute_id) if self.state is DisputeState.UPHELD else None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was laid before the operator: a clip or picture by its place and SHA-256."""
+
+    evidence_id: str
+    dispute_id: str
+    name: str
+    media_type: str
+    sha256: str
+    location: str
+    added_by: str
+    added_at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CashMove:
+    """Money at the till: taken from a shopper, or paid out where ``amount`` is negative."""
+
+    key: str
+    visit_id: str
+    claim: str
+    amount: Money
+    taken_by: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOff:
+    """What is owed for a charge and is no longer asked for."""
+
+    charge_key: str
+    visit_id: str
+    amount: Money
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVisit:
+    """A visit as it was opened, and why it was refused at once, if it was."""
+
+    opened: OpenVisit
+    refused: str | None
+
+
 class BillingPort(Protocol):
     """What a store's runner asks of billing."""
 
@@ -298,3 +451,8 @@ class BillingPort(Protocol):
 def charge_key(visit_id: str, number: int) -> str:
     """Return the idempotency key of a visit's charge."""
     return f"{visit_id}:{number}"
+
+
+def dispute_refund_key(dispute_id: str) -> str:
+    """Return the idempotency key of the refund that a dispute makes."""
+    return f"dispute:{dispute_id}"

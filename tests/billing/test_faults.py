@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from benchmarks.billing_faults import WRONG, simulate
-from billing import service
+from billing import charging
+from billing.db.books import Books
 from billing.gateway import GatewayAnswer, SandboxGateway
 from billing.ledger import Posting
 from billing.steps import Ask, End, next_step
-from billing.store import Books
 from billing.types import ChargeState, PaymentAction
 
 
@@ -60,7 +60,7 @@ def test_a_charge_that_is_never_tried_is_noticed(
         step = next_step(*given)
         return End(sabotage) if isinstance(step, Ask) and step.action is PaymentAction.CHARGE else step
 
-    monkeypatch.setattr(service, "next_step", lazy)
+    monkeypatch.setattr(charging, "next_step", lazy)
     assert simulate(visits=20, crashes=0, seed=1)[finding] != 0
 
 
@@ -69,5 +69,5 @@ def test_a_hold_that_is_forgotten_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
         step = next_step(*given)
         return End(ChargeState.VOID) if isinstance(step, Ask) and step.action is PaymentAction.VOID else step
 
-    monkeypatch.setattr(service, "next_step", lazy)
+    monkeypatch.setattr(charging, "next_step", lazy)
     assert simulate(visits=40, crashes=0, seed=1)["holds_forgotten"] != 0

@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
 
-from billing import store as store_module
+from billing.db.tables import METADATA
 from billing.errors import BillingError
 from billing.migrations import HEAD, revision
 from billing.store import BillingStore
@@ -19,7 +19,7 @@ from billing.store import BillingStore
 def test_migrations_and_models_agree(store: BillingStore, raw: Engine) -> None:
     with raw.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, store_module._Base.metadata) == []
+        assert compare_metadata(context, METADATA) == []
     assert revision(raw) == HEAD
 
 

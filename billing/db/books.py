@@ -1,0 +1,479 @@
+"""What can be done with money inside one transaction: visits, receipts, charges, payments, refunds and the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Row, bindparam, func, insert, literal, select, update
+from sqlalchemy.sql import Executable
+
+from billing.db.tables import (
+    CASH,
+    CHARGES,
+    CORRECTIONS,
+    DELIVERIES,
+    DRAFTS,
+    ENDPOINT_TOPICS,
+    ENDPOINTS,
+    ENTRIES,
+    EVENTS,
+    PAYMENTS,
+    POSTINGS,
+    RECEIPTS,
+    REFUNDS,
+    VISITS,
+    WRITE_OFFS,
+)
+from billing.edge import CountModel, ReceiptModel, RefundModel
+from billing.ledger import Entry, Posting
+from billing.money import Money
+from billing.types import (
+    CASH as CASH_TOKEN,
+)
+from billing.types import (
+    CashMove,
+    Charge,
+    ChargeState,
+    Draft,
+    ItemCount,
+    OpenVisit,
+    Payment,
+    PaymentAction,
+    PaymentState,
+    Receipt,
+    Refund,
+    RefundState,
+    StoredVisit,
+    VisitKind,
+    WriteOff,
+)
+
+_OPEN = ("unknown", "needs_shopper")
+"""States of charges and payments that may change."""
+
+_COUNTS = TypeAdapter(tuple[CountModel, ...])
+
+# Statements are made once: building them costs more than running them.
+_VISIT = select(VISITS).where(VISITS.c.visit_id == bindparam("id"))
+_ADD_VISIT = insert(VISITS)
+_RECEIPT = select(RECEIPTS.c.body).where(RECEIPTS.c.visit_id == bindparam("id"))
+_CORRECTED = (
+    select(CORRECTIONS.c.body)
+    .where(CORRECTIONS.c.visit_id == bindparam("id"))
+    .order_by(CORRECTIONS.c.correction_id.desc())
+    .limit(1)
+)
+_ADD_RECEIPT = insert(RECEIPTS)
+_CHARGE = select(CHARGES).where(CHARGES.c.key == bindparam("id"))
+_CHARGES = select(CHARGES).where(CHARGES.c.visit_id == bindparam("id")).order_by(CHARGES.c.number)
+_ADD_CHARGE = insert(CHARGES)
+_SETTLE_CHARGE = update(CHARGES).where(CHARGES.c.key == bindparam("id"), CHARGES.c.state.in_(_OPEN))
+_PAYMENT = select(PAYMENTS).where(PAYMENTS.c.key == bindparam("id"))
+_PAYMENTS = select(PAYMENTS).where(PAYMENTS.c.visit_id == bindparam("id")).order_by(PAYMENTS.c.payment_id)
+_ADD_PAYMENT = insert(PAYMENTS)
+_SETTLE_PAYMENT = update(PAYMENTS).where(
+    PAYMENTS.c.key == bindparam("id"), PAYMENTS.c.state.in_(_OPEN), PAYMENTS.c.state != bindparam("new")
+)
+_DRAFT = select(DRAFTS).where(DRAFTS.c.visit_id == bindparam("id"))
+_ADD_DRAFT = insert(DRAFTS)
+_CHANGE_DRAFT = update(DRAFTS).where(DRAFTS.c.visit_id == bindparam("id"))
+_REFUNDS = select(REFUNDS).where(REFUNDS.c.visit_id == bindparam("id")).order_by(REFUNDS.c.refund_id)
+_ADD_POSTING = insert(POSTINGS)
+_ADD_ENTRIES = insert(ENTRIES)
+_SEAL = update(POSTINGS).where(POSTINGS.c.posting_id == bindparam("id")).values(sealed=1)
+_CASH = select(CASH).where(CASH.c.visit_id == bindparam("id")).order_by(CASH.c.cash_id)
+_ADD_EVENT = insert(EVENTS).returning(EVENTS.c.event_id)
+_FAN_OUT = insert(DELIVERIES).from_select(
+    ["event_id", "endpoint_id", "state", "tries", "next_at_ns"],
+    select(
+        bindparam("event", type_=EVENTS.c.event_id.type),
+        ENDPOINT_TOPICS.c.endpoint_id,
+        literal("due"),
+        literal(0),
+        bindparam("at", type_=EVENTS.c.at_ns.type),
+    )
+    .join(ENDPOINTS, ENDPOINTS.c.endpoint_id == ENDPOINT_TOPICS.c.endpoint_id)
+    .where(ENDPOINT_TOPICS.c.topic == bindparam("topic"), ENDPOINTS.c.disabled_at_ns.is_(None)),
+)
+_WRITE_OFFS = select(WRITE_OFFS).where(WRITE_OFFS.c.visit_id == bindparam("id"))
+
+
+class Books:
+    """Reads and writes of one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def visit(self, visit_id: str) -> StoredVisit | None:
+        """Return a visit as it was opened, and why it was refused at once."""
+        row = self._row(_VISIT, visit_id)
+        return None if row is None else _visit(row)
+
+    def add_visit(self, visit: OpenVisit, refused: str | None) -> None:
+        """Keep a visit."""
+        self._do(
+            _ADD_VISIT,
+            visit_id=visit.visit_id,
+            token=visit.token,
+            opened_at_ns=visit.at_ns,
+            refused=refused,
+            kind=visit.kind.value,
+            party_size=visit.party_size,
+            shopper_id=visit.shopper_id,
+            is_member=int(visit.is_member),
+            card_mark=visit.card_mark,
+        )
+
+    def draft(self, visit_id: str) -> Draft | None:
+        """Return a visit's cart as it last was."""
+        row = self._row(_DRAFT, visit_id)
+        return None if row is None else Draft(row.visit_id, row.version, row.at_ns, _items(row.body))
+
+    def put_draft(self, draft: Draft) -> None:
+        """Keep a cart, in place of the one before."""
+        counts = tuple(CountModel(sku=item.sku, quantity=item.quantity) for item in draft.items)
+        body = _COUNTS.dump_json(counts).decode()
+        if draft.version == 1:
+            self._do(_ADD_DRAFT, visit_id=draft.visit_id, version=1, at_ns=draft.at_ns, body=body)
+        else:
+            self._do(_CHANGE_DRAFT, id=draft.visit_id, version=draft.version, at_ns=draft.at_ns, body=body)
+
+    def receipt(self, visit_id: str) -> Receipt | None:
+        """Return a visit's receipt, as last corrected."""
+        body = self.connection.execute(_CORRECTED, {"id": visit_id}).scalar() or self._first_body(visit_id)
+        return None if body is None else _receipt(body)
+
+    def first_receipt(self, visit_id: str) -> Receipt | None:
+        """Return a visit's receipt as it first was."""
+        body = self._first_body(visit_id)
+        return None if body is None else _receipt(body)
+
+    def add_receipt(self, receipt: Receipt) -> None:
+        """Freeze a receipt."""
+        body = ReceiptModel.of(receipt).model_dump_json()
+        self._do(_ADD_RECEIPT, visit_id=receipt.visit_id, digest=receipt.digest, body=body)
+
+    def correction(self, key: str) -> tuple[str, Receipt] | None:
+        """Return what a correction was asked as (its digest), and the receipt that it made."""
+        row = self._row(select(CORRECTIONS).where(CORRECTIONS.c.key == bindparam("id")), key)
+        return None if row is None else (row.request_digest, _receipt(row.body))
+
+    def add_correction(self, key: str, request_digest: str, receipt: Receipt) -> None:
+        """Keep a corrected receipt beside the one before."""
+        body = ReceiptModel.of(receipt).model_dump_json()
+        self._do(insert(CORRECTIONS), key=key, visit_id=receipt.visit_id, request_digest=request_digest, body=body)
+
+    def charge(self, key: str) -> Charge | None:
+        """Return the charge with this idempotency key."""
+        row = self._row(_CHARGE, key)
+        return None if row is None else _charge(row)
+
+    def charges(self, visit_id: str) -> tuple[Charge, ...]:
+        """Return a visit's charges in order of their number."""
+        return tuple(_charge(row) for row in self._rows(_CHARGES, visit_id))
+
+    def open_charges(self) -> tuple[Charge, ...]:
+        """Return the charges that are not settled, oldest first."""
+        query = select(CHARGES).where(CHARGES.c.state.in_(_OPEN)).order_by(CHARGES.c.created_at_ns, CHARGES.c.key)
+        return tuple(_charge(row) for row in self.connection.execute(query))
+
+    def unpaid_visits_of(self, token: str) -> tuple[str, ...]:
+        """Return the visits for which a charge to ``token`` was declined or waits for the shopper, oldest first."""
+        return tuple(self.connection.execute(_UNPAID, {"token": token}).scalars())
+
+    def declined_charges(self) -> tuple[Charge, ...]:
+        """Return the declined charges that are the last of their visit, oldest first."""
+        later = CHARGES.alias()
+        has_later = select(later.c.key).where(later.c.visit_id == CHARGES.c.visit_id, later.c.number > CHARGES.c.number)
+        query = select(CHARGES).where(CHARGES.c.state == ChargeState.DECLINED.value, ~has_later.exists())
+        rows = self.connection.execute(query.order_by(CHARGES.c.created_at_ns, CHARGES.c.key))
+        return tuple(_charge(row) for row in rows)
+
+    def add_charge(self, charge: Charge) -> None:
+        """Keep a new charge."""
+        self._do(
+            _ADD_CHARGE,
+            key=charge.key,
+            visit_id=charge.visit_id,
+            number=charge.number,
+            receipt_digest=charge.receipt_digest,
+            token=charge.token,
+            amount_minor=charge.amount.minor,
+            currency=charge.amount.currency,
+            created_at_ns=charge.created_at_ns,
+            **_outcome(charge),
+        )
+
+    def settle_charge(self, charge: Charge) -> None:
+        """Write how a charge that was open stands now."""
+        self._do(_SETTLE_CHARGE, id=charge.key, **_outcome(charge))
+
+    def payment(self, key: str) -> Payment | None:
+        """Return the payment with this key."""
+        row = self._row(_PAYMENT, key)
+        return None if row is None else _payment(row)
+
+    def payments(self, visit_id: str) -> tuple[Payment, ...]:
+        """Return a visit's payments in the order in which they were written."""
+        return tuple(_payment(row) for row in self._rows(_PAYMENTS, visit_id))
+
+    def all_payments(self) -> tuple[Payment, ...]:
+        """Return all payments in the order in which they were written."""
+        return tuple(_payment(row) for row in self.connection.execute(select(PAYMENTS).order_by(PAYMENTS.c.payment_id)))
+
+    def open_payments(self) -> tuple[Payment, ...]:
+        """Return the payments that are not settled, oldest first."""
+        query = select(PAYMENTS).where(PAYMENTS.c.state.in_(_OPEN)).order_by(PAYMENTS.c.payment_id)
+        return tuple(_payment(row) for row in self.connection.execute(query))
+
+    def add_payment(self, payment: Payment) -> None:
+        """Keep a payment that is about to be sent."""
+        self._do(
+            _ADD_PAYMENT,
+            key=payment.key,
+            visit_id=payment.visit_id,
+            claim=payment.claim,
+            action=payment.action.value,
+            digest=payment.digest,
+            token=payment.token,
+            amount_minor=payment.amount.minor,
+            currency=payment.amount.currency,
+            of=payment.of,
+            state=payment.state.value,
+            created_at_ns=payment.created_at_ns,
+        )
+
+    def settle_payment(self, payment: Payment) -> bool:
+        """Write the outcome of a payment that was open. Say whether this call was the one that did."""
+        done = self.connection.execute(
+            _SETTLE_PAYMENT,
+            {
+                "id": payment.key,
+                "new": payment.state.value,
+                "state": payment.state.value,
+                "settled_at_ns": payment.settled_at_ns,
+                "reference": payment.reference,
+                "reason": payment.reason,
+                "expires_at_ns": payment.expires_at_ns,
+            },
+        )
+        return done.rowcount == 1
+
+    def refund(self, key: str) -> Refund | None:
+        """Return the refund with this key."""
+        row = self._row(select(REFUNDS).where(REFUNDS.c.key == bindparam("id")), key)
+        return None if row is None else _refund(row)
+
+    def refunds(self, visit_id: str) -> tuple[Refund, ...]:
+        """Return a visit's refunds in the order in which they were asked for."""
+        return tuple(_refund(row) for row in self._rows(_REFUNDS, visit_id))
+
+    def open_refunds(self) -> tuple[Refund, ...]:
+        """Return the refunds whose outcome is unknown, oldest first."""
+        query = select(REFUNDS).where(REFUNDS.c.state == RefundState.UNKNOWN.value).order_by(REFUNDS.c.refund_id)
+        return tuple(_refund(row) for row in self.connection.execute(query))
+
+    def add_refund(self, refund: Refund) -> None:
+        """Keep a new refund."""
+        body = RefundModel.of(refund).model_dump_json()
+        values = {"key": refund.key, "visit_id": refund.visit_id, "digest": refund.digest, "state": refund.state.value}
+        self._do(insert(REFUNDS), body=body, **values)
+
+    def settle_refund(self, refund: Refund) -> None:
+        """Write how a refund that is not done stands now."""
+        change = update(REFUNDS).where(REFUNDS.c.key == bindparam("id"), REFUNDS.c.state != RefundState.DONE.value)
+        self._do(change, id=refund.key, state=refund.state.value)
+
+    def cash(self, visit_id: str) -> tuple[CashMove, ...]:
+        """Return what was taken and paid out at the till for a visit, in order."""
+        return tuple(_cash(row) for row in self._rows(_CASH, visit_id))
+
+    def add_cash(self, move: CashMove) -> None:
+        """Keep money taken or paid out at the till."""
+        self._do(
+            insert(CASH),
+            key=move.key,
+            visit_id=move.visit_id,
+            claim=move.claim,
+            amount_minor=move.amount.minor,
+            currency=move.amount.currency,
+            taken_by=move.taken_by,
+            at_ns=move.at_ns,
+        )
+
+    def write_offs(self, visit_id: str) -> tuple[WriteOff, ...]:
+        """Return what of a visit is no longer asked for."""
+        return tuple(
+            WriteOff(row.charge_key, row.visit_id, Money(row.amount_minor, row.currency), row.at_ns)
+            for row in self._rows(_WRITE_OFFS, visit_id)
+        )
+
+    def add_write_off(self, write_off: WriteOff) -> None:
+        """Keep that a debt is no longer asked for."""
+        self._do(
+            insert(WRITE_OFFS),
+            charge_key=write_off.charge_key,
+            visit_id=write_off.visit_id,
+            amount_minor=write_off.amount.minor,
+            currency=write_off.amount.currency,
+            at_ns=write_off.at_ns,
+        )
+
+    def post(self, posting: Posting) -> None:
+        """Write a posting and seal it; the database refuses one that does not sum to zero."""
+        posting_id = posting.posting_id
+        self._do(_ADD_POSTING, posting_id=posting_id, visit_id=posting.visit_id, at_ns=posting.at_ns, sealed=0)
+        self.connection.execute(
+            _ADD_ENTRIES,
+            [
+                {
+                    "posting_id": posting_id,
+                    "account": entry.account,
+                    "amount_minor": entry.amount.minor,
+                    "currency": entry.amount.currency,
+                }
+                for entry in posting.entries
+            ],
+        )
+        self._do(_SEAL, id=posting_id)
+
+    def all_receipts(self) -> tuple[Receipt, ...]:
+        """Return all receipts as they first were, in the order of their visits' ids."""
+        bodies = self.connection.execute(select(RECEIPTS.c.body).order_by(RECEIPTS.c.visit_id)).scalars()
+        return tuple(_receipt(body) for body in bodies)
+
+    def postings(self) -> tuple[Posting, ...]:
+        """Return all sealed postings with their entries, in the order in which they were written."""
+        sealed = {
+            row.posting_id: row for row in self.connection.execute(select(POSTINGS).where(POSTINGS.c.sealed == 1))
+        }
+        entries: dict[str, list[Entry]] = {}
+        for row in self.connection.execute(select(ENTRIES).order_by(ENTRIES.c.entry_id)):
+            entries.setdefault(row.posting_id, []).append(Entry(row.account, Money(row.amount_minor, row.currency)))
+        return tuple(
+            Posting(posting_id, sealed[posting_id].visit_id, sealed[posting_id].at_ns, tuple(legs))
+            for posting_id, legs in entries.items()
+        )
+
+    def balances(self) -> dict[tuple[str, str], int]:
+        """Return minor units by (account, currency) over all sealed postings."""
+        account, currency = ENTRIES.c.account, ENTRIES.c.currency
+        query = (
+            select(account, currency, func.sum(ENTRIES.c.amount_minor))
+            .join(POSTINGS, POSTINGS.c.posting_id == ENTRIES.c.posting_id)
+            .where(POSTINGS.c.sealed == 1)
+            .group_by(account, currency)
+            .order_by(account, currency)
+        )
+        return {(name, unit): int(minor) for name, unit, minor in self.connection.execute(query)}
+
+    def tell(self, topic: str, visit_id: str, at_ns: int, body: str) -> None:
+        """Put an event (``body`` is JSON) into the outbox, and a delivery for each endpoint that listens to its topic."""
+        event_id = self.connection.execute(
+            _ADD_EVENT, {"topic": topic, "visit_id": visit_id, "at_ns": at_ns, "body": body}
+        ).scalar_one()
+        self._do(_FAN_OUT, event=event_id, topic=topic, at=at_ns)
+
+    def _first_body(self, visit_id: str) -> str | None:
+        body: str | None = self.connection.execute(_RECEIPT, {"id": visit_id}).scalar()
+        return body
+
+    def _do(self, statement: Executable, **values: object) -> None:
+        self.connection.execute(statement, values)
+
+    def _row(self, query: Executable, key: str) -> Row[Any] | None:
+        return self.connection.execute(query, {"id": key}).one_or_none()
+
+    def _rows(self, query: Executable, key: str) -> Iterator[Row[Any]]:
+        yield from self.connection.execute(query, {"id": key})
+
+
+_UNPAID = (
+    select(CHARGES.c.visit_id)
+    .where(
+        CHARGES.c.token == bindparam("token"),
+        CHARGES.c.token != CASH_TOKEN,
+        CHARGES.c.state.in_((ChargeState.DECLINED.value, ChargeState.NEEDS_SHOPPER.value)),
+    )
+    .order_by(CHARGES.c.created_at_ns, CHARGES.c.key)
+)
+
+
+def _outcome(charge: Charge) -> dict[str, object]:
+    return {
+        "state": charge.state.value,
+        "paid_minor": charge.paid.minor,
+        "settled_at_ns": charge.settled_at_ns,
+        "gateway_reference": charge.gateway_reference,
+        "decline_reason": charge.decline_reason,
+    }
+
+
+def _receipt(body: str) -> Receipt:
+    return ReceiptModel.model_validate_json(body).receipt()
+
+
+def _items(body: str) -> tuple[ItemCount, ...]:
+    return tuple(ItemCount(item.sku, item.quantity) for item in _COUNTS.validate_json(body))
+
+
+def _visit(row: Row[Any]) -> StoredVisit:
+    opened = OpenVisit(
+        visit_id=row.visit_id,
+        token=row.token,
+        at_ns=row.opened_at_ns,
+        kind=VisitKind(row.kind),
+        party_size=row.party_size,
+        shopper_id=row.shopper_id,
+        is_member=bool(row.is_member),
+        card_mark=row.card_mark,
+    )
+    return StoredVisit(opened, row.refused)
+
+
+def _charge(row: Row[Any]) -> Charge:
+    return Charge(
+        key=row.key,
+        visit_id=row.visit_id,
+        number=row.number,
+        receipt_digest=row.receipt_digest,
+        token=row.token,
+        amount=Money(row.amount_minor, row.currency),
+        paid=Money(row.paid_minor, row.currency),
+        state=ChargeState(row.state),
+        created_at_ns=row.created_at_ns,
+        settled_at_ns=row.settled_at_ns,
+        gateway_reference=row.gateway_reference,
+        decline_reason=row.decline_reason,
+    )
+
+
+def _payment(row: Row[Any]) -> Payment:
+    return Payment(
+        key=row.key,
+        visit_id=row.visit_id,
+        claim=row.claim,
+        action=PaymentAction(row.action),
+        digest=row.digest,
+        token=row.token,
+        amount=Money(row.amount_minor, row.currency),
+        of=row.of,
+        state=PaymentState(row.state),
+        created_at_ns=row.created_at_ns,
+        settled_at_ns=row.settled_at_ns,
+        reference=row.reference,
+        reason=row.reason,
+        expires_at_ns=row.expires_at_ns,
+    )
+
+
+def _refund(row: Row[Any]) -> Refund:
+    return replace(RefundModel.model_validate_json(row.body).refund(), state=RefundState(row.state))
+
+
+def _cash(row: Row[Any]) -> CashMove:
+    amount = Money(row.amount_minor, row.currency)
+    return CashMove(row.key, row.visit_id, row.claim, amount, row.taken_by, row.at_ns)
