@@ -15,7 +15,7 @@ from billing.money import Money
 from billing.news import charge_news
 from billing.steps import Ask, End, next_step, taken
 from billing.store import BillingStore
-from billing.teller import Order, ask, order, settle_all
+from billing.teller import Order, ask, orders, settle_all
 from billing.types import CASH, Charge, ChargeState, Payment, PaymentAction, PaymentState, Receipt, charge_key
 
 OPEN = (ChargeState.UNKNOWN, ChargeState.NEEDS_SHOPPER)
@@ -33,35 +33,35 @@ class Charging:
     def advance(self, charge: Charge, at_ns: int) -> Charge:
         """Go on with a charge, wherever it stands."""
         with self.store.transaction(charge.visit_id) as books:
-            charge, orders = self.go_on(books, charge, at_ns)
-        return self.drive(charge, orders, at_ns)
+            charge, asked = self.go_on(books, books.charge(charge.key) or charge, at_ns)
+        return self.drive(charge, asked, at_ns)
 
-    def drive(self, charge: Charge, orders: tuple[Order, ...], at_ns: int) -> Charge:
-        """Send ``orders`` and all that follow from them."""
-        while orders:
-            answers = [ask(self.gateway, each) for each in orders]
+    def drive(self, charge: Charge, asked: tuple[Order, ...], at_ns: int) -> Charge:
+        """Send what is ``asked`` and all that follows from it."""
+        while asked:
+            answers = [ask(self.gateway, each) for each in asked]
             with self.store.transaction(charge.visit_id) as books:
+                charge = books.charge(charge.key) or charge
                 if not settle_all(books, answers, at_ns):
-                    return books.charge(charge.key) or charge
-                charge, orders = self.go_on(books, charge, at_ns)
+                    return charge
+                charge, asked = self.go_on(books, charge, at_ns)
         return charge
 
     def go_on(self, books: Books, charge: Charge, at_ns: int) -> tuple[Charge, tuple[Order, ...]]:
-        """Write what a charge needs next; return how it stands, and what is to be sent."""
-        charge = books.charge(charge.key) or charge
+        """Write what a charge, as it stands in ``books``, needs next; return how it stands, and what is to be sent."""
         if charge.state not in OPEN:
             return charge, ()
         payments = books.payments(charge.visit_id)
         waiting = _unanswered(payments, charge)
         if waiting:
-            return charge, tuple(order(books, each, at_ns, fresh=False) for each in waiting)
+            return charge, orders(payments, waiting, at_ns, fresh=False)
         mine = [payment for payment in payments if payment.claim == charge.key]
         step = next_step(charge, _free_holds(payments, charge), mine, self.smallest)
         if isinstance(step, End):
             return _end(books, charge, step, mine, at_ns), ()
         payment = _payment_of(charge, step, mine, at_ns)
         books.add_payment(payment)
-        return charge, (order(books, payment, at_ns, fresh=True),)
+        return charge, orders(payments, [payment], at_ns, fresh=True)
 
 
 def new_charge(receipt: Receipt, amount: Money, number: int, token: str, at_ns: int) -> Charge:

@@ -26,8 +26,8 @@ def upgrade(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "schema"))
+    lock = "SELECT pg_advisory_xact_lock(7155)" if engine.dialect.name == "postgresql" else "BEGIN IMMEDIATE"
     with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":  # another process may be at it: the second finds nothing left to do
-            connection.execute(text("SELECT pg_advisory_xact_lock(7155)"))
+        connection.execute(text(lock))  # another process may be at it: the second finds nothing left to do
         config.attributes["connection"] = connection
         command.upgrade(config, HEAD)

@@ -15,7 +15,7 @@ from billing.policy import BillingPolicy
 from billing.refunds import refund_digest, refund_parts, refund_taxes, refunded_items
 from billing.standing import Standing, standing
 from billing.store import BillingStore
-from billing.teller import Order, ask, order, settle_all
+from billing.teller import Order, ask, orders, settle_all
 from billing.types import (
     Payment,
     PaymentAction,
@@ -48,18 +48,18 @@ class Refunding:
                 raise KeyConflict(f"{request.refund_id} was used for another refund")
             elif known.state is RefundState.OWED:
                 _try_again(books, known)
-            orders = _orders(books, request.refund_id, request.visit_id, request.at_ns, fresh=known is None)
-        return self.drive(request.refund_id, request.visit_id, orders, request.at_ns)
+            asked = _orders(books, request.refund_id, request.visit_id, request.at_ns, fresh=known is None)
+        return self.drive(request.refund_id, request.visit_id, asked, request.at_ns)
 
     def advance(self, refund: Refund, at_ns: int) -> Refund:
         """Ask for what of a refund was not answered."""
         with self.store.reading() as books:
-            orders = _orders(books, refund.key, refund.visit_id, at_ns, fresh=False)
-        return self.drive(refund.key, refund.visit_id, orders, at_ns)
+            asked = _orders(books, refund.key, refund.visit_id, at_ns, fresh=False)
+        return self.drive(refund.key, refund.visit_id, asked, at_ns)
 
-    def drive(self, key: str, visit_id: str, orders: tuple[Order, ...], at_ns: int) -> Refund:
-        """Send ``orders``; write how the refund came out once all is known."""
-        answers = [ask(self.gateway, each) for each in orders]
+    def drive(self, key: str, visit_id: str, asked: tuple[Order, ...], at_ns: int) -> Refund:
+        """Send what is ``asked``; write how the refund came out once all is known."""
+        answers = [ask(self.gateway, each) for each in asked]
         with self.store.transaction(visit_id) as books:
             settle_all(books, answers, at_ns)
             settle_refunds(books, visit_id, at_ns)
@@ -129,8 +129,9 @@ def settle_refunds(books: Books, visit_id: str, at_ns: int) -> None:
 
 def _orders(books: Books, key: str, visit_id: str, at_ns: int, *, fresh: bool) -> tuple[Order, ...]:
     """Return what of a refund is to be sent."""
-    unknown = [each for each in books.payments(visit_id) if each.claim == key and each.state is PaymentState.UNKNOWN]
-    return tuple(order(books, payment, at_ns, fresh=fresh) for payment in unknown)
+    payments = books.payments(visit_id)
+    unknown = [each for each in payments if each.claim == key and each.state is PaymentState.UNKNOWN]
+    return orders(payments, unknown, at_ns, fresh=fresh)
 
 
 def _try_again(books: Books, refund: Refund) -> None:

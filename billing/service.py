@@ -26,7 +26,7 @@ from billing.reconcile import Difference, differences
 from billing.refunding import Refunding
 from billing.standing import standing
 from billing.store import BillingStore
-from billing.teller import ask, order, settle
+from billing.teller import Order, ask, order, settle
 from billing.types import (
     Admission,
     Charge,
@@ -85,9 +85,8 @@ class BillingService:
             else:
                 _check_token(known, given.token, given.visit_id)
                 fresh, hold = False, books.payment(_hold_key(given.visit_id))
-            asked = None if hold is None else order(books, hold, given.at_ns, fresh=fresh)
-        if asked is not None and asked.payment.state is PaymentState.UNKNOWN:
-            hold = self._hold(asked.payment, given.at_ns, fresh=fresh)
+        if hold is not None and hold.state is PaymentState.UNKNOWN:
+            hold = self._ask(hold, given.at_ns, fresh=fresh)
         return _admission(known, hold)
 
     def join_visit(self, given: JoinVisit) -> Admission:
@@ -108,7 +107,7 @@ class BillingService:
                 hold = _new_hold(known.opened, key, Money(self.policy.hold_minor, self.book.currency), given.at_ns)
                 books.add_payment(hold)
         if hold is not None and hold.state is PaymentState.UNKNOWN:
-            hold = self._hold(hold, given.at_ns, fresh=fresh)
+            hold = self._ask(hold, given.at_ns, fresh=fresh)
         return _admission(known, hold)
 
     def put_draft(
@@ -153,8 +152,10 @@ class BillingService:
             if visit is not None:
                 _check_token(visit, given.token, given.visit_id)
             receipt = make_receipt(_final(visit, given), self.book)
-            charge = _known_charge(books, receipt) or _first_charge(books, receipt, given)
-            charge, orders = self._charging.go_on(books, charge, given.final_at_ns)
+            known = _known_charge(books, receipt)
+            charge, orders = self._charging.go_on(
+                books, known or _first_charge(books, receipt, given), given.final_at_ns
+            )
         return self._charging.drive(charge, orders, given.final_at_ns)
 
     def correct(self, request: CorrectionRequest) -> Charge:
@@ -176,7 +177,7 @@ class BillingService:
             elif known[0] != _correction_digest(request):
                 raise KeyConflict(f"{request.correction_id} was used for another correction")
             else:
-                charge = _charge_of(books, known[1])
+                charge = _last_for(books.charges(request.visit_id), known[1])
             charge, orders = self._charging.go_on(books, charge, request.at_ns)
         return self._charging.drive(charge, orders, request.at_ns)
 
@@ -256,7 +257,7 @@ class BillingService:
         with self._store.reading() as books:
             waiting, charges, refunds = books.open_payments(), books.open_charges(), books.open_refunds()
         for payment in waiting:
-            self._hold(payment, at_ns, fresh=False)
+            self._ask(payment, at_ns, fresh=False)
         for refund in refunds:
             self._refunding.advance(refund, at_ns)
         return tuple(self._charging.advance(charge, at_ns) for charge in charges)
@@ -326,16 +327,21 @@ class BillingService:
                 return f"visit {visit_id} is not paid"
         return None
 
-    def _hold(self, payment: Payment, at_ns: int, *, fresh: bool) -> Payment:
+    def _ask(self, payment: Payment, at_ns: int, *, fresh: bool) -> Payment:
         """Ask the gateway for a payment that no charge drives, and write its answer."""
-        with self._store.reading() as books:
-            asked = order(books, payment, at_ns, fresh=fresh)
-        answer = ask(self._gateway, asked)
+        answer = ask(self._gateway, self._order(payment, at_ns, fresh=fresh))
         if answer is None or answer.state is payment.state:
             return payment
         with self._store.transaction(payment.visit_id) as books:
-            settle(books, answer, at_ns)
+            if settle(books, answer, at_ns):
+                return replace(answer, settled_at_ns=at_ns)
             return books.payment(payment.key) or answer
+
+    def _order(self, payment: Payment, at_ns: int, *, fresh: bool) -> Order:
+        if payment.of is None:
+            return order(None, payment, at_ns, fresh=fresh)
+        with self._store.reading() as books:
+            return order(books.payment(payment.of), payment, at_ns, fresh=fresh)
 
     def _correct(self, books: Books, request: CorrectionRequest) -> Charge:
         """Write a corrected receipt and its charge."""
@@ -395,12 +401,12 @@ def _known_charge(books: Books, receipt: Receipt) -> Charge | None:
             f"{known[0].key} was made for receipt {known[0].receipt_digest[:12]}, not {receipt.digest[:12]}: "
             "a final receipt changes only by a refund or a further charge"
         )
-    return _charge_of(books, receipt) if known else None
+    return _last_for(known, receipt) if known else None
 
 
-def _charge_of(books: Books, receipt: Receipt) -> Charge:
+def _last_for(charges: tuple[Charge, ...], receipt: Receipt) -> Charge:
     """Return the last charge that was made for a receipt."""
-    return [each for each in books.charges(receipt.visit_id) if each.receipt_digest == receipt.digest][-1]
+    return [each for each in charges if each.receipt_digest == receipt.digest][-1]
 
 
 def _first_charge(books: Books, receipt: Receipt, given: ReceiptInput) -> Charge:

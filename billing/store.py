@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, event, func, make_url, select
+from sqlalchemy import URL, Engine, bindparam, create_engine, event, func, make_url, select
 
 from billing.db.books import Books
 from billing.db.tables import METADATA
@@ -53,8 +53,7 @@ class BillingStore:
             raise BillingError(
                 f"the database has schema {found}, this is {HEAD}: migrate it, or run the version it is of"
             )
-        self._locks_visits = self._engine.dialect.name == "postgresql"
-        self._reader = self._engine.execution_options(tillfree_reads=True)
+        self._is_sqlite = self._engine.dialect.name == "sqlite"
 
     def close(self) -> None:
         """Close all connections."""
@@ -62,9 +61,9 @@ class BillingStore:
 
     def dump(self) -> Iterator[str]:
         """Yield all rows as JSON, table by table in order of their keys: equal databases give equal lines."""
-        with self._reader.begin() as connection:
+        with self.reading() as books:
             for table in METADATA.sorted_tables:
-                for row in connection.execute(select(table).order_by(*table.primary_key)):
+                for row in books.connection.execute(select(table).order_by(*table.primary_key)):
                     yield json.dumps([table.name, *row])
 
     @contextmanager
@@ -75,14 +74,18 @@ class BillingStore:
         without a visit write only what no visit is about. SQLite has one writer at a time anyway.
         """
         with self._engine.begin() as connection:
-            if visit_id is not None and self._locks_visits:
+            if self._is_sqlite:  # take the write lock at once, so that what was read is still true when it is written
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            elif visit_id is not None:
                 connection.execute(_LOCK_VISIT, {"visit": visit_id})
             yield Books(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Books]:
-        """Read as of one moment; nobody waits for a reader."""
-        with self._reader.begin() as connection:
+        """Read; nobody waits for a reader. SQLite reads as of one moment, PostgreSQL each table as it is when it is read."""
+        with self._engine.begin() as connection:
+            if self._is_sqlite:
+                connection.exec_driver_sql("BEGIN")
             yield Books(connection)
 
 
@@ -105,12 +108,11 @@ def _engine(database: Path | str) -> Engine:
         URL.create("sqlite+pysqlite", database=str(database)), connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}
     )
     event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
     return engine
 
 
 def _prepare(connection: Any, _record: object) -> None:
-    """Set up one SQLite connection; transactions are begun by ``_begin``, not by the driver."""
+    """Set up one SQLite connection; transactions are begun by ``BillingStore``, not by the driver."""
     connection.isolation_level = None
     cursor = connection.cursor()
     _use_wal(cursor)
@@ -130,9 +132,3 @@ def _use_wal(cursor: sqlite3.Cursor) -> None:
         else:
             return
     cursor.execute("PRAGMA journal_mode = WAL")
-
-
-def _begin(connection: Connection) -> None:
-    """Take the write lock at once, so that what was read is still true when it is written; readers need none."""
-    reads = connection.get_execution_options().get("tillfree_reads", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

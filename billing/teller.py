@@ -7,7 +7,7 @@ same key tells.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from billing.db.books import Books
@@ -26,9 +26,8 @@ class Order:
     fresh: bool
 
 
-def order(books: Books, payment: Payment, at_ns: int, *, fresh: bool) -> Order:
-    """Make a payment ready to be sent: the gateway knows its hold, capture or charge by its own reference."""
-    source = None if payment.of is None else books.payment(payment.of)
+def order(source: Payment | None, payment: Payment, at_ns: int, *, fresh: bool) -> Order:
+    """Make a payment ready to be sent. The gateway knows ``source``, the one that it is ``of``, by its own reference."""
     of = None if source is None else source.reference
     request = GatewayRequest(payment.key, payment.action, payment.amount, payment.digest, payment.token, of, at_ns)
     return Order(payment, request, fresh)
@@ -64,12 +63,19 @@ def answered(payment: Payment, answer: GatewayAnswer) -> Payment:
     )
 
 
-def settle(books: Books, payment: Payment, at_ns: int) -> None:
-    """Write the gateway's answer and what it moves in the ledger, together and once."""
+def settle(books: Books, payment: Payment, at_ns: int) -> bool:
+    """Write the gateway's answer and what it moves in the ledger, together and once; say whether this call was the one."""
     changed = books.settle_payment(replace(payment, settled_at_ns=at_ns))
     posting = payment_posting(payment, at_ns)
     if changed and payment.state is PaymentState.DONE and posting is not None:
         books.post(posting)
+    return changed
+
+
+def orders(payments: Sequence[Payment], which: Iterable[Payment], at_ns: int, *, fresh: bool) -> tuple[Order, ...]:
+    """Make some of a visit's ``payments`` ready to be sent."""
+    by_key = {payment.key: payment for payment in payments}
+    return tuple(order(by_key.get(each.of or ""), each, at_ns, fresh=fresh) for each in which)
 
 
 def settle_all(books: Books, answers: Iterable[Payment | None], at_ns: int) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, bindparam, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, literal, literal_column, select, update
 from sqlalchemy.sql import Executable
 
 from billing.db.tables import (
@@ -51,8 +51,8 @@ from billing.types import (
     WriteOff,
 )
 
-_OPEN = ("unknown", "needs_shopper")
-"""States of charges and payments that may change."""
+_OPEN: tuple[ColumnElement[str], ...] = (literal_column("'unknown'"), literal_column("'needs_shopper'"))
+"""States of charges and payments that may change; written into the statements, which is faster than to fill them in."""
 
 _COUNTS = TypeAdapter(tuple[CountModel, ...])
 
