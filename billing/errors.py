@@ -11,6 +11,14 @@ BillingError
 ├── DisputeError      a dispute that cannot be opened or decided
 ├── UnknownVisit      a visit, refund or dispute that nobody opened
 ├── ChargeStateError  something asked of a charge that its state forbids
+├── PassInputError    a key, nonce, time or bound that entry passes cannot work with
+├── PassError         an entry pass that opens no gate
+│   ├── PassMalformed   not a pass, or of another format
+│   ├── PassKeyUnknown  signed with a key that the gate does not have
+│   ├── PassForged      the signature is not over what the pass says
+│   ├── PassExpired     shown too late
+│   └── PassFromFuture  issued later than the gate's clock allows
+├── QrError           a text or size that no QR code can have
 └── GatewayError
     ├── GatewayTimeout   no answer: nobody knows whether money moved
     ├── GatewayRefused   the gateway would not take the request at all
@@ -81,6 +89,38 @@ class UnknownVisit(BillingError, LookupError):
 
 class ChargeStateError(BillingError):
     """A step that a charge's state forbids."""
+
+
+class PassInputError(BillingError, ValueError):
+    """A key, nonce, time or bound that entry passes cannot work with."""
+
+
+class PassError(BillingError):
+    """An entry pass that opens no gate."""
+
+
+class PassMalformed(PassError):
+    """Not an entry pass, or one of another format."""
+
+
+class PassKeyUnknown(PassError):
+    """An entry pass signed with a key that the gate does not have."""
+
+
+class PassForged(PassError):
+    """An entry pass whose signature is not over what it says."""
+
+
+class PassExpired(PassError):
+    """An entry pass that is shown too late."""
+
+
+class PassFromFuture(PassError):
+    """An entry pass issued later than the gate's clock allows."""
+
+
+class QrError(BillingError, ValueError):
+    """A text or size that no QR code can have."""
 
 
 class GatewayError(BillingError):

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,9 +43,13 @@ def book() -> PriceBook:
     return PriceBook.of("EUR", [*prices, water, juice], [three_for_two])
 
 
-@pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Run a PostgreSQL of its own, and return the folder of its socket."""
+UNSAFE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
+"""Settings of a server that nobody cuts the power of, and whose databases are gone before a vacuum would pay."""
+
+
+@contextlib.contextmanager
+def running_postgres(*settings: str) -> Iterator[Path]:
+    """Run a PostgreSQL of its own, and yield the folder of its socket."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not programs and shutil.which("initdb") is None:
         pytest.skip("needs PostgreSQL: the Debian package postgresql")
@@ -56,29 +61,100 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             shutil.chown(folder, "postgres")
             as_user = ["runuser", "-u", "postgres", "--"]
         run = functools.partial(subprocess.run, check=True, capture_output=True, cwd="/")
-        run([*as_user, str(programs[-1] / "initdb"), "-D", f"{place}/data", "-U", "till", "-A", "trust", "-E", "UTF8"])
+        make = f"-D {place}/data --no-sync -U till -A trust -E UTF8".split()
+        run([*as_user, str(programs[-1] / "initdb"), *make])
         control = [*as_user, str(programs[-1] / "pg_ctl"), "-D", f"{place}/data", "-w", "-l", f"{place}/log"]
-        options = f"-c listen_addresses='' -c unix_socket_directories={place} -c max_connections=200"
-        run([*control, "-o", options, "start"])
+        options = ["listen_addresses=''", f"unix_socket_directories={place}", "max_connections=200", *settings]
+        run([*control, "-o", " ".join(f"-c {option}" for option in options), "start"])
         yield folder
         run([*control, "-m", "immediate", "stop"])
 
 
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Path]:
+    """Run a PostgreSQL that waits for no disk, and return the folder of its socket."""
+    with running_postgres(*UNSAFE) as folder:
+        yield folder
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDatabases:
+    """Makes and drops databases on one server."""
+
+    socket: Path
+    server: Engine
+
+    def url(self, name: str) -> str:
+        return f"postgresql://till@/{name}?host={self.socket}"
+
+    def run(self, command: str) -> None:
+        with self.server.connect() as connection:
+            connection.execute(text(command))
+
+    @contextlib.contextmanager
+    def one(self, template: str) -> Iterator[str]:
+        """Yield the URL of a copy of ``template``, which is dropped afterwards."""
+        name = f"t{uuid.uuid4().hex}"
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield self.url(name)
+        self.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_server: Path) -> Iterator[PostgresDatabases]:
+    """Return what makes databases on the server."""
+    url = f"postgresql+psycopg://till@/postgres?host={postgres_server}"
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    yield PostgresDatabases(postgres_server, engine)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: PostgresDatabases) -> str:
+    """Return the name of a database that is set up, to be copied."""
+    postgres.run("CREATE DATABASE migrated")
+    BillingStore(postgres.url("migrated")).close()
+    return "migrated"
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file that is set up, to be copied; closing it left nothing in its write-ahead log."""
+    file = tmp_path_factory.mktemp("migrated") / "billing.sqlite"
+    BillingStore(file).close()
+    return file
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str]:
-    """Return an empty database: SQLite's file, or PostgreSQL's URL."""
-    if request.param == "sqlite":
-        yield tmp_path / "billing.sqlite"
+def backend(request: pytest.FixtureRequest) -> str:
+    """Return the kind of database; every test of a database runs on each."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def database(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str]:
+    """Return a database that is set up and holds nothing: SQLite's file, or PostgreSQL's URL.
+
+    It is a copy, made once a session by the migrations: those take longer than most tests.
+    """
+    if backend == "sqlite":
+        yield shutil.copyfile(request.getfixturevalue("migrated_sqlite"), tmp_path / "billing.sqlite")
         return
-    socket = request.getfixturevalue("postgres_server")
-    name = f"t{uuid.uuid4().hex}"
-    server = create_engine(f"postgresql+psycopg://till@/postgres?host={socket}", isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield f"postgresql://till@/{name}?host={socket}"
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
+    postgres: PostgresDatabases = request.getfixturevalue("postgres")
+    with postgres.one(request.getfixturevalue("migrated_postgres")) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str]:
+    """Return a database without a single table, for tests of how it is set up."""
+    if backend == "sqlite":
+        yield tmp_path / "empty.sqlite"
+        return
+    postgres: PostgresDatabases = request.getfixturevalue("postgres")
+    with postgres.one("template0") as url:
+        yield url
 
 
 @pytest.fixture

@@ -23,7 +23,9 @@ def test_nobody_is_charged_twice_and_nothing_is_lost(seed: int) -> None:
 
 
 def test_the_same_seed_gives_the_same_books() -> None:
-    assert simulate(visits=25, crashes=10, seed=7) == simulate(visits=25, crashes=10, seed=7)
+    first = simulate(visits=15, crashes=10, seed=7)
+    assert first["crashes"] != 0
+    assert first == simulate(visits=15, crashes=10, seed=7)
 
 
 def test_a_gateway_that_forgets_keys_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +48,7 @@ def test_what_is_not_booked_is_noticed(monkeypatch: pytest.MonkeyPatch, kind: st
             post(self, posting)
 
     monkeypatch.setattr(Books, "post", forgetful)
-    assert simulate(visits=40, crashes=0, seed=1)["ledger_wrong"] != 0
+    assert simulate(visits=15, crashes=0, seed=1)["ledger_wrong"] != 0
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_a_charge_that_is_never_tried_is_noticed(
         return End(sabotage) if isinstance(step, Ask) and step.action is PaymentAction.CHARGE else step
 
     monkeypatch.setattr(charging, "next_step", lazy)
-    assert simulate(visits=20, crashes=0, seed=1)[finding] != 0
+    assert simulate(visits=15, crashes=0, seed=1)[finding] != 0
 
 
 def test_a_hold_that_is_forgotten_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,4 +72,4 @@ def test_a_hold_that_is_forgotten_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
         return End(ChargeState.VOID) if isinstance(step, Ask) and step.action is PaymentAction.VOID else step
 
     monkeypatch.setattr(charging, "next_step", lazy)
-    assert simulate(visits=40, crashes=0, seed=1)["holds_forgotten"] != 0
+    assert simulate(visits=15, crashes=0, seed=1)["holds_forgotten"] != 0

@@ -31,14 +31,14 @@ def test_a_database_of_another_version_is_left_alone(database: Path | str, raw: 
         BillingStore(database)
 
 
-def test_an_empty_database_is_set_up_once_by_whoever_comes_first(database: Path | str) -> None:
+def test_an_empty_database_is_set_up_once_by_whoever_comes_first(empty_database: Path | str) -> None:
     barrier = threading.Barrier(4)
     failed: list[Exception] = []
 
     def begin() -> None:
         barrier.wait()
         try:
-            BillingStore(database).close()
+            BillingStore(empty_database).close()
         except Exception as error:  # noqa: BLE001 - any failure of a thread must fail the test
             failed.append(error)
 
@@ -48,7 +48,7 @@ def test_an_empty_database_is_set_up_once_by_whoever_comes_first(database: Path 
     for thread in threads:
         thread.join()
     assert failed == []
-    store = BillingStore(database)
+    store = BillingStore(empty_database)
     with store.transaction() as books:
         assert books.all_payments() == ()
     store.close()
