@@ -5,6 +5,9 @@ BillingError
 ├── PriceError        a product without price or tax class, prices that overlap, a promotion that cannot be
 ├── KeyConflict       one idempotency key, two receipts
 ├── VersionConflict   a change to something that was changed meanwhile
+├── AccessDenied      a password that is too short, a name that is taken, a scope that is lacking
+│   └── NotKnown        a key, session or password that is nobody's
+├── RequestReused     one idempotency key, two requests
 ├── LedgerError       entries that do not sum to zero
 ├── RefundError       units that cannot be given back
 ├── CorrectionError   units that cannot be charged after the receipt
@@ -65,6 +68,18 @@ class KeyConflict(BillingError):
 
 class VersionConflict(BillingError):
     """A change that was made to an earlier version than the present one."""
+
+
+class AccessDenied(BillingError):
+    """Somebody who is not known, or may not do this."""
+
+
+class NotKnown(AccessDenied):
+    """A key, a session or a password that is nobody's."""
+
+
+class RequestReused(BillingError):
+    """An idempotency key that came with another request before."""
 
 
 class LedgerError(BillingError, ValueError):
