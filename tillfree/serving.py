@@ -35,7 +35,7 @@ def database_of(name: str) -> Path | str:
 
 
 def sandbox_journal(database: Path | str) -> Path | None:
-    """Return where the sandbox beside a database keeps its books; None beside PostgreSQL, where it has none."""
+    """Return where the sandbox beside a database keeps its books; None beside PostgreSQL, which is no file."""
     return database.with_name(f"{database.name}.sandbox.jsonl") if isinstance(database, Path) else None
 
 
