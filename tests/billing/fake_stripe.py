@@ -77,7 +77,11 @@ class FakeStripe:
         self.intents[intent_id] |= {"status": "canceled", "cancellation_reason": "expired", "amount_capturable": 0}
 
     def authenticate(self, intent_id: str) -> None:
-        self._authorise(self.intents[intent_id])
+        """Let the shopper confirm; one that was cancelled cannot be any more."""
+        with self.lock:
+            intent = self.intents[intent_id]
+            if intent["status"] in ("requires_action", "requires_payment_method"):
+                self._authorise(intent)
 
     def fail(self, trouble: Trouble, path: str, form: list[tuple[str, str]], key: str | None) -> None:
         """Refuse a POST that shall fail, before anything is done."""
@@ -233,10 +237,13 @@ class FakeStripe:
         return intent
 
     def _cancel(self, intent: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
-        _allowed(form)
-        if intent["status"] in ("succeeded", "canceled"):
+        _allowed(form, "cancellation_reason")
+        if intent["status"] in ("processing", "succeeded", "canceled"):
             raise Refusal(400, "invalid_request_error", "Wrong state.", code="payment_intent_unexpected_state")
-        intent |= {"status": "canceled", "amount_capturable": 0}
+        reason = form.get("cancellation_reason")
+        if reason not in (None, "abandoned", "duplicate", "fraudulent", "requested_by_customer"):
+            raise Refusal(400, "invalid_request_error", f"Invalid cancellation_reason: {reason}")
+        intent |= {"status": "canceled", "amount_capturable": 0, "cancellation_reason": reason}
         return intent
 
     def _refund(self, form: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import pytest
 
 from billing.errors import GatewayRefused, KeyConflict
-from billing.gateway import GatewayRequest
+from billing.gateway import GIVEN_UP, GatewayRequest
 from billing.money import Money
 from billing.stripe_gateway import StripeGateway
 from billing.types import PaymentAction, PaymentState
@@ -106,3 +106,15 @@ def test_charges(url: str, customer: str, gateway: StripeGateway, card: str, sta
     assert gateway.send(asked) == answer
     with pytest.raises(KeyConflict):
         gateway.send(GatewayRequest(asked.key, asked.action, Money(778, "EUR"), asked.digest, asked.token))
+
+
+@pytest.mark.parametrize("action", [PaymentAction.HOLD, PaymentAction.CHARGE])
+def test_giving_up(url: str, customer: str, gateway: StripeGateway, action: PaymentAction) -> None:
+    asked = request(url, customer, action, 777, "asks")
+    waiting = gateway.send(asked)
+    assert waiting.state is PaymentState.NEEDS_SHOPPER
+    given_up = gateway.cancel(asked.key)
+    assert (given_up.state, given_up.reason) == (PaymentState.DECLINED, GIVEN_UP)
+    assert gateway.cancel(asked.key) == gateway.send(asked) == given_up
+    with pytest.raises(GatewayRefused):
+        gateway.cancel(f"{asked.key}:other")
