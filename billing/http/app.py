@@ -12,7 +12,8 @@ from fastapi.openapi.utils import get_openapi
 from billing.access import Access, RateLimiter
 from billing.db.pages import counts
 from billing.http import money, problems, system, visits
-from billing.http.calls import Clock, Parts
+from billing.http import news as gateway_news
+from billing.http.calls import Clock, NewsReader, Parts
 from billing.http.metrics import Metrics
 from billing.inbox import Inbox
 from billing.service import BillingService
@@ -40,10 +41,11 @@ def create_app(
     store: BillingStore,
     clock: Clock,
     *,
+    news: NewsReader | None = None,
     per_s: float = 500.0,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
-    """Return the app. ``per_s``: calls a second that each client may make, ten seconds' worth at once.
+    """Return the app. ``news`` reads the gateway's webhooks, where it has some. ``per_s``: calls a second that each client may make, ten seconds' worth at once.
 
     Strangers (who sign in, or look for a receipt) may make ten calls at once, and one every six seconds.
     """
@@ -57,8 +59,9 @@ def create_app(
         limiter=RateLimiter(per_s, max(1, int(per_s * 10))),
         strangers=RateLimiter(1 / 6, 10),
         metrics=Metrics(lambda: _gauges(store)),
+        news=news,
     )
-    for router in (visits.router, money.router, system.router):
+    for router in (visits.router, money.router, gateway_news.router, system.router):
         app.include_router(router)
     problems.install(app)
     app.middleware("http")(_watched)
