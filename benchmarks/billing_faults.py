@@ -137,6 +137,13 @@ class DyingGateway:
             raise GatewayTimeout(key)
         return self.inner.find(key)
 
+    def cancel(self, key: str) -> GatewayAnswer:
+        """Die before, or after the gateway has given it up."""
+        self._faults.crash()
+        answer = self.inner.cancel(key)
+        self._faults.crash()
+        return answer
+
     def smallest(self, currency: str) -> Money:
         """See ``Gateway.smallest``."""
         return self.inner.smallest(currency)

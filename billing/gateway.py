@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from billing.errors import BillingError, GatewayRefused, GatewayTimeout, KeyConflict
+from billing.errors import GatewayRefused, GatewayTimeout, KeyConflict
+from billing.journal import recall, write_down
 from billing.money import Money
 from billing.types import PaymentAction, PaymentState
 
@@ -52,6 +52,9 @@ class GatewayAnswer:
 EXPIRED = "hold expired"
 """Reason of a capture that was declined because its hold had lapsed: the money is charged without one."""
 
+GIVEN_UP = "not confirmed in time"
+"""Reason of a hold or charge that was declined because it was cancelled while it waited for the shopper."""
+
 
 class Gateway(Protocol):
     """What billing needs of a payment provider. The contract suite in tests/billing holds every adapter to it."""
@@ -69,6 +72,15 @@ class Gateway(Protocol):
         """Return how ``key`` stands now, None where no such request ever arrived. Raises GatewayTimeout."""
         ...
 
+    def cancel(self, key: str) -> GatewayAnswer:
+        """Give up a hold or charge that waits for the shopper: it is DECLINED as GIVEN_UP and can never take money.
+
+        One that was authenticated meanwhile is DONE, and a settled request answers as it stands. May be asked again.
+        Raises GatewayRefused for a key that the gateway does not know, and for nothing else; GatewayTimeout where no
+        answer came, so that the request may still take money.
+        """
+        ...
+
     def smallest(self, currency: str) -> Money:
         """Return the smallest amount that can be charged."""
         ...
@@ -80,7 +92,18 @@ class Gateway(Protocol):
 
 Behaviour = Literal["ok", "decline", "needs_shopper", "timeout", "lost_answer", "duplicate"]
 """What a sandbox does with a request: take it; decline it; ask the shopper to authenticate; never get it; take it
-and lose the answer; get it twice over a bad line."""
+and lose the answer; get it twice over a bad line. A cancellation heeds ``timeout`` and ``lost_answer`` alone."""
+
+SANDBOX_CARD = "sandbox-card-"
+"""How tokens of ``SandboxCardDesk`` begin."""
+
+SANDBOX_DECLINED = f"{SANDBOX_CARD}declined-"
+"""How those begin whose holds and charges the sandbox declines."""
+
+SANDBOX_ASKS = f"{SANDBOX_CARD}asks-"
+"""How those begin whose charges, though not their holds, wait for the shopper to authenticate."""
+
+_GIVING = (PaymentAction.HOLD, PaymentAction.CHARGE)
 
 
 @dataclass(slots=True)
@@ -93,10 +116,13 @@ class _Held:
 
 
 class SandboxGateway:
-    """A gateway in memory. ``script``, which may have no end, says what happens to each request in turn, then all is well.
+    """A gateway in memory. ``script`` says what happens to each ``send`` and ``cancel`` in turn, then all is well.
 
-    ``declined_tokens`` are cards without money. Holds lapse after ``hold_ns``. With a ``journal`` (a file of JSON lines)
-    it remembers what it did when it is opened again. Safe to use from several threads, and a journal from one process.
+    The script may have no end. ``declined_tokens`` are cards without money, beside those that begin with
+    SANDBOX_DECLINED. Holds lapse after ``hold_ns``. ``on_file`` tells whether a token of a ``SandboxCardDesk`` is kept
+    there (pass the desk's own ``on_file``): others of the desk's form are refused, and without it none is. With a
+    ``journal`` (a file of JSON lines) it remembers what it did when it is opened again. Safe to use from several threads,
+    and a journal from one process.
     """
 
     def __init__(
@@ -106,6 +132,7 @@ class SandboxGateway:
         hold_ns: int = 7 * 86_400 * 10**9,
         smallest_minor: int = 1,
         journal: Path | None = None,
+        on_file: Callable[[str], bool] | None = None,
     ) -> None:
         self._script = iter(script)
         self._declined = frozenset(declined_tokens)
@@ -113,9 +140,10 @@ class SandboxGateway:
         self._done: dict[str, tuple[GatewayRequest, GatewayAnswer]] = {}
         self._held: dict[str, _Held] = {}
         self._lock = threading.Lock()
+        self._on_file = on_file
         self._journal = journal
-        if journal is not None and journal.exists():
-            self._read(journal)
+        if journal is not None:
+            recall(journal, lambda said: self._remember(*_from_journal(said)))
 
     def send(self, request: GatewayRequest) -> GatewayAnswer:
         """See ``Gateway.send``."""
@@ -135,6 +163,21 @@ class SandboxGateway:
         with self._lock:
             done = self._done.get(key)
             return None if done is None else done[1]
+
+    def cancel(self, key: str) -> GatewayAnswer:
+        """See ``Gateway.cancel``."""
+        with self._lock:
+            behaviour = next(self._script, "ok")
+            if behaviour == "timeout":
+                raise GatewayTimeout(f"{key}: the sandbox was told not to get this cancellation")
+            if key not in self._done:
+                raise GatewayRefused(f"{key}: the gateway knows no such request")
+            request, answer = self._done[key]
+            if answer.state is PaymentState.NEEDS_SHOPPER:
+                answer = self._keep(request, PaymentState.DECLINED, GIVEN_UP)
+            if behaviour == "lost_answer":
+                raise GatewayTimeout(f"{key}: the sandbox was told to lose its answer")
+            return answer
 
     def smallest(self, currency: str) -> Money:
         """See ``Gateway.smallest``."""
@@ -170,17 +213,25 @@ class SandboxGateway:
         return self._keep(request, *self._judged(request, behaviour))
 
     def _judged(self, request: GatewayRequest, behaviour: Behaviour) -> tuple[PaymentState, str | None]:
-        if request.action in (PaymentAction.HOLD, PaymentAction.CHARGE):
-            if behaviour == "needs_shopper":
-                return PaymentState.NEEDS_SHOPPER, "the card asks for authentication"
-            declined = behaviour == "decline" or request.token in self._declined
-            return (PaymentState.DECLINED, "card declined") if declined else (PaymentState.DONE, None)
+        if request.action in _GIVING:
+            return self._asked_of_card(request, behaviour)
         held = self._held.get(request.of or "")
         if held is None or not held.open or held.left.minor < request.amount.minor:
             raise GatewayRefused(f"{request.key}: {request.amount} is more than is left of {request.of}")
         if held.expires_at_ns is not None and request.at_ns >= held.expires_at_ns:
             return PaymentState.DECLINED, EXPIRED
         return (PaymentState.DECLINED, "declined") if behaviour == "decline" else (PaymentState.DONE, None)
+
+    def _asked_of_card(self, request: GatewayRequest, behaviour: Behaviour) -> tuple[PaymentState, str | None]:
+        token = request.token
+        if self._on_file is not None and token.startswith(SANDBOX_CARD) and not self._on_file(token):
+            raise GatewayRefused(f"{request.key}: the card is not on file")
+        if behaviour == "decline" or token in self._declined or token.startswith(SANDBOX_DECLINED):
+            return PaymentState.DECLINED, "card declined"
+        asks = token.startswith(SANDBOX_ASKS) and request.action is PaymentAction.CHARGE
+        if behaviour == "needs_shopper" or asks:
+            return PaymentState.NEEDS_SHOPPER, "the card asks for authentication"
+        return PaymentState.DONE, None
 
     def _keep(self, request: GatewayRequest, state: PaymentState, reason: str | None) -> GatewayAnswer:
         known = self._done.get(request.key)
@@ -191,8 +242,7 @@ class SandboxGateway:
             request.key, request.digest, request.action, request.amount, state, reference, reason, expires_at_ns
         )
         if self._journal is not None:
-            with self._journal.open("a", encoding="utf-8") as file:
-                file.write(_journal_line(request, answer))
+            write_down(self._journal, {"request": asdict(request), "answer": asdict(answer)})
         self._remember(request, answer)
         return answer
 
@@ -200,17 +250,6 @@ class SandboxGateway:
         self._done[request.key] = (request, answer)
         if answer.state is PaymentState.DONE:
             self._move(request, answer)
-
-    def _read(self, journal: Path) -> None:
-        """Take up a journal. A last line that was cut off was never answered, and is dropped."""
-        whole, _, rest = journal.read_bytes().rpartition(b"\n")
-        for number, line in enumerate(whole.decode().splitlines(), start=1):
-            try:
-                self._remember(*_from_journal(line))
-            except (ValueError, KeyError, TypeError) as error:
-                raise BillingError(f"{journal}, line {number}: not a sandbox's journal ({error})") from error
-        if rest:
-            journal.write_bytes(whole + b"\n" if whole else b"")
 
     def _move(self, request: GatewayRequest, answer: GatewayAnswer) -> None:
         """Count what a request that is done holds, takes or gives back."""
@@ -222,13 +261,7 @@ class SandboxGateway:
             source.open = request.action is PaymentAction.REFUND
 
 
-def _journal_line(request: GatewayRequest, answer: GatewayAnswer) -> str:
-    said = {"request": asdict(request), "answer": asdict(answer)}
-    return json.dumps(said, separators=(",", ":"), ensure_ascii=False) + "\n"
-
-
-def _from_journal(line: str) -> tuple[GatewayRequest, GatewayAnswer]:
-    said = json.loads(line)
+def _from_journal(said: Any) -> tuple[GatewayRequest, GatewayAnswer]:
     for part in said.values():
         part["amount"] = Money(**part["amount"])
         part["action"] = PaymentAction(part["action"])

@@ -1,6 +1,7 @@
-"""Stripe as the payment gateway. Needs the extra ``tillfree[stripe]``; nothing else in the project knows Stripe's types.
+"""Stripe as the payment gateway. Needs the extra ``tillfree[stripe]``.
 
-A hold is a PaymentIntent with manual capture; captures and voids change that intent, refunds are objects of their own.
+Stripe's types are known here, in ``stripe_cards`` and in ``stripe_client``, which both share, and nowhere else. A
+hold is a PaymentIntent with manual capture; captures and voids change that intent, refunds are objects of their own.
 Every request leaves a *mark* in its intent's metadata: its key, action, amount and digest. Marks outlive Stripe's
 idempotency keys, which are pruned after a day or more, so that asking again never pays again. See docs/adr/0013.
 """
@@ -10,29 +11,33 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from billing.errors import BillingError, GatewayError, GatewayRefused, GatewayTimeout, KeyConflict, WebhookError
-from billing.gateway import EXPIRED, GatewayAnswer, GatewayRequest
+from billing.errors import GatewayRefused, GatewayTimeout, KeyConflict, WebhookError
+from billing.gateway import EXPIRED, GIVEN_UP, GatewayAnswer, GatewayRequest
 from billing.money import Money, decimals
+from billing.stripe_client import (
+    API_BASE,
+    LONGEST_KEY,
+    LONGEST_VALUE,
+    StripeConnection,
+    at,
+    token_parts,
+    translated,
+    vendor_library,
+)
 from billing.types import PaymentAction, PaymentState
 
 if TYPE_CHECKING:
     import stripe
 
-INSTALL = 'pip install "tillfree[stripe]"'
 _S = 10**9
 _DAY_S = 86_400
 _HOLD_S = 7 * _DAY_S
 _MARK = "tillfree_"
-_LONGEST_KEY = 255  # https://docs.stripe.com/api/idempotent_requests
-_LONGEST_VALUE = 500  # https://docs.stripe.com/metadata
-_API_VERSION = (
-    "2026-10-28.endive"  # what the requests below are written for; `payment_method_types` is gone since endive
-)
+_ABANDONED: Literal["abandoned"] = "abandoned"
+"""Stripe's reason of a cancellation that ``cancel`` asked for; a void gives none. It is written with the deed."""
 _WITH_CHARGE = ["latest_charge"]
 _TAKING = (PaymentAction.HOLD, PaymentAction.CHARGE)
 _IN_ORDER = (PaymentAction.HOLD, PaymentAction.CHARGE, PaymentAction.CAPTURE, PaymentAction.VOID)
@@ -102,13 +107,17 @@ class _Mark:
 
 @dataclass(frozen=True, slots=True)
 class _Intent:
-    """What is needed of a PaymentIntent. ``authorised``: its card was charged or held at some time."""
+    """What is needed of a PaymentIntent.
+
+    ``authorised``: its card was charged or held at some time. ``given_up``: it was cancelled as abandoned.
+    """
 
     id: str
     status: str
     marks: tuple[_Mark, ...]
     created_s: int
     authorised: bool
+    given_up: bool
     capture_before_s: int | None
     failure: str | None
 
@@ -137,27 +146,20 @@ class StripeGateway:
         self,
         api_key: str,
         *,
-        api_base: str = "https://api.stripe.com",
+        api_base: str = API_BASE,
         timeout_s: float = 10.0,
         look_back_days: int = 60,
         listing_since_ns: int = 0,
     ) -> None:
-        vendor = _vendor()
-        self._stripe = vendor
-        self._http = vendor.RequestsClient(timeout=timeout_s)
-        client: stripe.StripeClient = vendor.StripeClient(
-            api_key,
-            stripe_version=_API_VERSION,
-            base_addresses={"api": api_base},
-            max_network_retries=0,
-            http_client=self._http,
-        )
+        self._connection = StripeConnection(api_key, api_base, timeout_s)
+        self._stripe = self._connection.vendor
+        client = self._connection.client
         self._intents, self._refunds = client.v1.payment_intents, client.v1.refunds
         self._look_back_s, self._listing_since_s = look_back_days * _DAY_S, listing_since_ns // _S
 
     def close(self) -> None:
         """Close this thread's connections."""
-        self._http.close()
+        self._connection.close()
 
     def send(self, request: GatewayRequest) -> GatewayAnswer:
         """See ``Gateway.send``. Looks for an earlier request of this key first, in lists that are never behind.
@@ -166,9 +168,9 @@ class StripeGateway:
         """
         _check(request)
         mark = _Mark(request.key, request.action, request.amount, request.digest)
-        if len(mark.metadata[mark.name]) > _LONGEST_VALUE:
+        if len(mark.metadata[mark.name]) > LONGEST_VALUE:
             raise GatewayRefused(f"{request.key}: key and digest are longer than Stripe's metadata take")
-        with _translated(self._stripe, request.key):
+        with translated(self._stripe, request.key):
             match request.action:
                 case PaymentAction.HOLD | PaymentAction.CHARGE:
                     return self._take(request, mark)
@@ -185,15 +187,28 @@ class StripeGateway:
         Sending again after such a None is safe, since ``send`` looks in lists, which are not behind.
         """
         try:
-            with _translated(self._stripe, key):
-                query = f'-metadata["{_mark_name(key)}"]:null'
-                found = self._intents.search({"query": query, "limit": 1}).data
-                # What search shows of it may be old, so the intent itself is asked for.
-                intent = self._intent(found[0].id) if found else None
+            with translated(self._stripe, key):
+                intent = self._searched(key)
                 mark = None if intent is None else intent.mark(key)
                 return None if intent is None or mark is None else self._known(intent, mark)
         except (GatewayRefused, KeyConflict) as refusal:  # of the search: nothing is known of the key
             raise GatewayTimeout(f"{key}: {refusal}") from refusal
+
+    def cancel(self, key: str) -> GatewayAnswer:
+        """See ``Gateway.cancel``. Where search does not find ``key``, all intents of the account are gone through.
+
+        A hold that was authenticated between our look and our cancellation is let go: DECLINED as well.
+        """
+        try:
+            with translated(self._stripe, key):
+                intent = self._searched(key) or self._with_mark(self._intents_since(0), key)
+                mark = None if intent is None else intent.mark(key)
+                answer = None if intent is None or mark is None else self._given_up(intent, mark)
+        except (GatewayRefused, KeyConflict) as refusal:  # of search or cancellation: the request still stands
+            raise GatewayTimeout(f"{key}: {refusal}") from refusal
+        if answer is None:
+            raise GatewayRefused(f"{key}: Stripe knows no such request")
+        return answer
 
     def smallest(self, currency: str) -> Money:
         """See ``Gateway.smallest``. Raises GatewayRefused for a currency whose smallest charge is not known here."""
@@ -207,7 +222,7 @@ class StripeGateway:
         What Stripe itself still processes is left out.
         """
         since: stripe.params.RefundListParams = {"created": {"gte": self._listing_since_s}, "limit": 100}
-        with _translated(self._stripe, "listing"):
+        with translated(self._stripe, "listing"):
             intents = list(self._intents_since(self._listing_since_s))
             refunds = list(self._refunds.list(since).auto_paging_iter())
         answers = [_answer(intent, mark) for intent in reversed(intents) for mark in _arrived(intent)]
@@ -216,7 +231,7 @@ class StripeGateway:
 
     def _take(self, request: GatewayRequest, mark: _Mark) -> GatewayAnswer:
         """Hold or charge, on the card and not in the shopper's presence."""
-        customer, method = _token_parts(request)
+        customer, method = token_parts(request.token)
         amount = _stripe_amount(request.amount)
         known = self._earlier(customer, mark.key, request.at_ns)
         if known is not None:
@@ -244,8 +259,32 @@ class StripeGateway:
 
     def _earlier(self, customer: str, key: str, at_ns: int) -> _Intent | None:
         """Return the customer's intent that ``key`` made, newest first."""
-        intents = self._intents_since(max(0, at_ns // _S - self._look_back_s), customer)
+        return self._with_mark(self._intents_since(max(0, at_ns // _S - self._look_back_s), customer), key)
+
+    def _searched(self, key: str) -> _Intent | None:
+        """Return the intent with a mark of ``key`` as it is now, None where search has none yet."""
+        query = f'-metadata["{_mark_name(key)}"]:null'
+        found = self._intents.search({"query": query, "limit": 1}).data
+        # What search shows of it may be old, so the intent itself is asked for.
+        return self._intent(found[0].id) if found else None
+
+    @staticmethod
+    def _with_mark(intents: Iterator[_Intent], key: str) -> _Intent | None:
         return next((intent for intent in intents if intent.mark(key) is not None), None)
+
+    def _given_up(self, intent: _Intent, mark: _Mark) -> GatewayAnswer | None:
+        """Cancel an intent that waits for the shopper; return how its request stands, None where it was never done."""
+        known = self._known(intent, mark)
+        if known is None or known.state is not PaymentState.NEEDS_SHOPPER:
+            return known
+        params: stripe.params.PaymentIntentCancelParams = {"cancellation_reason": _ABANDONED, "expand": _WITH_CHARGE}
+        try:
+            return _settled(_intent_of(self._intents.cancel(intent.id, params)), mark)
+        except self._stripe.InvalidRequestError:
+            settled = _settled(self._intent(intent.id), mark)
+            if settled.state is PaymentState.NEEDS_SHOPPER:
+                raise
+            return settled
 
     def _intents_since(self, since_s: int, customer: str | None = None) -> Iterator[_Intent]:
         """Yield intents, of one customer or all, newest first."""
@@ -338,7 +377,7 @@ def read_webhook(payload: bytes, signature: str, secret: str, now_ns: int, toler
     Raises WebhookError where the signature is not Stripe's, is further than ``tolerance_s`` from ``now_ns``, or signs
     something that is no event.
     """
-    vendor = _vendor()
+    vendor = vendor_library()
     try:
         # Without a tolerance the library asks no clock; the comparison takes constant time.
         vendor.WebhookSignature.verify_header(payload, signature, secret, tolerance=None)
@@ -354,44 +393,11 @@ def read_webhook(payload: bytes, signature: str, secret: str, now_ns: int, toler
     return news
 
 
-def _vendor() -> ModuleType:
-    try:
-        import stripe
-    except ImportError:
-        raise GatewayError(f"the Stripe gateway needs the library stripe: {INSTALL}") from None
-    return stripe
-
-
-@contextmanager
-def _translated(vendor: ModuleType, key: str) -> Iterator[None]:
-    """Say in billing's errors what Stripe's mean for ``key``.
-
-    A wrong or expired API key tells nothing of the money, so it counts as no answer: once mended, billing asks again.
-    """
-    try:
-        yield
-    except BillingError:
-        raise
-    except vendor.IdempotencyError as conflict:
-        raise KeyConflict(f"{key}: Stripe knows this key for another request") from conflict
-    except vendor.InvalidRequestError as refused:
-        raise GatewayRefused(f"{key}: {refused.user_message}") from refused
-    except vendor.StripeError as trouble:
-        raise GatewayTimeout(f"{key}: {type(trouble).__name__}: {trouble.user_message}") from trouble
-
-
 def _check(request: GatewayRequest) -> None:
     if request.amount.minor <= 0:
         raise GatewayRefused(f"{request.key}: {request.amount} cannot be moved")
-    if len(request.key) > _LONGEST_KEY:
-        raise GatewayRefused(f"{request.key}: longer than the {_LONGEST_KEY} characters that Stripe takes for a key")
-
-
-def _token_parts(request: GatewayRequest) -> tuple[str, str]:
-    customer, _, method = request.token.partition("/")
-    if not (customer.startswith("cus_") and method.startswith("pm_")):
-        raise GatewayRefused(f"{request.key}: the token is not of the form cus_X/pm_Y")
-    return customer, method
+    if len(request.key) > LONGEST_KEY:
+        raise GatewayRefused(f"{request.key}: longer than the {LONGEST_KEY} characters that Stripe takes for a key")
 
 
 def _stripe_amount(amount: Money) -> int:
@@ -433,17 +439,11 @@ def _intent_of(given: stripe.PaymentIntent) -> _Intent:
         status=given.status,
         marks=_marks_in(given.metadata),
         created_s=given.created,
-        authorised=_at(given, "latest_charge.status") == "succeeded",
-        capture_before_s=_at(given, "latest_charge.payment_method_details.card.capture_before"),
-        failure=_at(given, "last_payment_error.decline_code") or _at(given, "last_payment_error.code"),
+        authorised=at(given, "latest_charge.status") == "succeeded",
+        given_up=given.status == "canceled" and given.cancellation_reason == _ABANDONED,
+        capture_before_s=at(given, "latest_charge.payment_method_details.card.capture_before"),
+        failure=at(given, "last_payment_error.decline_code") or at(given, "last_payment_error.code"),
     )
-
-
-def _at(thing: Any, path: str) -> Any:
-    """Return what lies at ``path``, None where something on the way is missing or was not expanded."""
-    for name in path.split("."):
-        thing = getattr(thing, name, None)
-    return thing
 
 
 def _same(known: _Mark | None, mark: _Mark) -> _Mark:
@@ -473,11 +473,14 @@ def _answer(intent: _Intent, mark: _Mark) -> GatewayAnswer | None:
 
 def _outcome(intent: _Intent) -> tuple[PaymentState, str | None]:
     """Return what became of a hold or charge; what is captured or voided later was held all the same."""
+    if intent.given_up:
+        return PaymentState.DECLINED, GIVEN_UP
     if intent.authorised or intent.status in ("requires_capture", "succeeded"):
         return PaymentState.DONE, None
     if intent.status in ("processing", "requires_confirmation"):
         return PaymentState.UNKNOWN, None
-    if intent.status == "requires_action" or intent.failure == "authentication_required":
+    waits = intent.failure == "authentication_required" and intent.status != "canceled"
+    if intent.status == "requires_action" or waits:
         return PaymentState.NEEDS_SHOPPER, "the card asks for authentication"
     return PaymentState.DECLINED, intent.failure or intent.status
 
@@ -497,7 +500,7 @@ def _refund_answer(refund: stripe.Refund, mark: _Mark) -> GatewayAnswer | None:
     if refund.status in ("pending", "requires_action"):
         return None
     if refund.status in ("failed", "canceled"):
-        return _declined(mark, refund.id, _at(refund, "failure_reason") or refund.status)
+        return _declined(mark, refund.id, at(refund, "failure_reason") or refund.status)
     return GatewayAnswer(mark.key, mark.digest, mark.action, mark.amount, PaymentState.DONE, refund.id)
 
 
@@ -507,13 +510,13 @@ def _declined(mark: _Mark, reference: str, reason: str) -> GatewayAnswer:
 
 def _declined_as_lapsed(intent: _Intent, mark: _Mark) -> GatewayAnswer:
     """Answer a request for a cancelled hold. Raises GatewayRefused where we cancelled it, not Stripe."""
-    if intent.has(PaymentAction.VOID):
-        raise GatewayRefused(f"{mark.key}: {intent.id} was let go")
+    if intent.has(PaymentAction.VOID) or not intent.authorised:
+        raise GatewayRefused(f"{mark.key}: {intent.id} was let go, or never held")
     return _declined(mark, intent.id, EXPIRED)
 
 
 def _reason(declined: Any) -> str:
-    return str(_at(declined, "error.decline_code") or declined.code or "card_declined")
+    return str(at(declined, "error.decline_code") or declined.code or "card_declined")
 
 
 def _key_of(event: Mapping[str, Any]) -> str | None:

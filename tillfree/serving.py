@@ -13,11 +13,12 @@ from fastapi import FastAPI
 
 from billing.gateway import Gateway, SandboxGateway
 from billing.http.app import create_app
+from billing.http.calls import GatewayNews, NewsReader
 from billing.policy import BillingPolicy
 from billing.pricebook import PriceBook
 from billing.service import BillingService
 from billing.store import BillingStore
-from billing.stripe_gateway import StripeGateway
+from billing.stripe_gateway import StripeGateway, read_webhook
 from billing.worker import Worker, chores
 from store_layout.errors import InputError
 from tillfree.system import system_clock
@@ -27,6 +28,10 @@ _THREADS = 8
 
 STRIPE_KEY = "STRIPE_API_KEY"
 """The environment variable with Stripe's key: a secret has no place on a command line."""
+
+
+STRIPE_WEBHOOK_SECRET = "STRIPE_WEBHOOK_SECRET"  # noqa: S105 - the name of the variable
+"""The environment variable with the secret that Stripe signs its webhooks with (``whsec_...``)."""
 
 
 def database_of(name: str) -> Path | str:
@@ -55,12 +60,26 @@ def make_gateway(kind: str, journal: Path | None) -> Gateway:
     return StripeGateway(key)
 
 
+def make_news(kind: str) -> NewsReader | None:
+    """Return what reads the webhooks of the gateway called ``kind``; None where it has none, or their secret is not set."""
+    secret = os.environ.get(STRIPE_WEBHOOK_SECRET)
+    if kind != "stripe" or not secret:
+        return None
+
+    def read(body: bytes, signature: str, at_ns: int) -> GatewayNews:
+        told = read_webhook(body, signature, secret, at_ns)
+        return GatewayNews(told.event_id, told.kind, told.key)
+
+    return read
+
+
 def make_app(
     book: PriceBook,
     store: BillingStore,
     gateway: Gateway,
     policy: BillingPolicy,
     *,
+    news: NewsReader | None = None,
     tend_every_s: float = 10.0,
     tell: Callable[[str], None] = print,
 ) -> FastAPI:
@@ -78,7 +97,7 @@ def make_app(
             worker.stop()
             store.close()
 
-    return create_app(service, store, system_clock, lifespan=lifespan)
+    return create_app(service, store, system_clock, news=news, lifespan=lifespan)
 
 
 def serve(app: FastAPI, host: str, port: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from time import perf_counter
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -13,7 +12,8 @@ from fastapi.openapi.utils import get_openapi
 from billing.access import Access, RateLimiter
 from billing.db.pages import counts
 from billing.http import money, problems, system, visits
-from billing.http.calls import Clock, Parts
+from billing.http import news as gateway_news
+from billing.http.calls import Clock, NewsReader, Parts
 from billing.http.metrics import Metrics
 from billing.inbox import Inbox
 from billing.service import BillingService
@@ -41,10 +41,11 @@ def create_app(
     store: BillingStore,
     clock: Clock,
     *,
+    news: NewsReader | None = None,
     per_s: float = 500.0,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
-    """Return the app. ``per_s``: calls a second that each client may make, ten seconds' worth at once.
+    """Return the app. ``news`` reads the gateway's webhooks, where it has some. ``per_s``: calls a second that each client may make, ten seconds' worth at once.
 
     Strangers (who sign in, or look for a receipt) may make ten calls at once, and one every six seconds.
     """
@@ -58,8 +59,9 @@ def create_app(
         limiter=RateLimiter(per_s, max(1, int(per_s * 10))),
         strangers=RateLimiter(1 / 6, 10),
         metrics=Metrics(lambda: _gauges(store)),
+        news=news,
     )
-    for router in (visits.router, money.router, system.router):
+    for router in (visits.router, money.router, gateway_news.router, system.router):
         app.include_router(router)
     problems.install(app)
     app.middleware("http")(_watched)
@@ -70,14 +72,14 @@ def create_app(
 async def _watched(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
     """Refuse what is too large, count what is answered, and keep money out of caches."""
     parts: Parts = request.app.state.parts
-    begun_s = perf_counter()
+    begun_ns = parts.clock()
     size = request.headers.get("content-length", "0")
     if not size.isdigit() or int(size) > MOST_BODY_BYTES or "chunked" in request.headers.get("transfer-encoding", ""):
         response = problems.problem(413, "too-large", f"send at most {MOST_BODY_BYTES} bytes, with a Content-Length")
     else:
         response = await go_on(request)
     route = getattr(request.scope.get("route"), "path", "unknown")
-    parts.metrics.count(request.method, route, response.status_code, perf_counter() - begun_s)
+    parts.metrics.count(request.method, route, response.status_code, max(0, parts.clock() - begun_ns) / 1e9)
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     return response

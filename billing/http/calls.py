@@ -21,6 +21,20 @@ from billing.service import BillingService
 from billing.store import BillingStore
 
 _BEARER = HTTPBearer(auto_error=False, scheme_name="key", description="A client's key, or an operator's session.")
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayNews:
+    """What a webhook told: which request of ours is worth asking about, None for nothing of ours."""
+
+    news_id: str
+    topic: str
+    key: str | None
+
+
+NewsReader = Callable[[bytes, str, int], GatewayNews]
+"""Takes body, signature and the time in Unix nanoseconds; raises WebhookError for what the gateway did not sign."""
+
 Clock = Callable[[], int]
 """Gives the Unix time in nanoseconds."""
 
@@ -39,6 +53,7 @@ class Parts:
     limiter: RateLimiter
     strangers: RateLimiter
     metrics: Metrics
+    news: NewsReader | None = None
 
 
 def parts_of(request: Request) -> Parts:

@@ -22,9 +22,9 @@ def rfc3339(at_ns: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ns:09d}Z"
 
 
-def unix_ns(text: object) -> object:
+def unix_ns(text: str) -> int:
     """Return the Unix time in nanoseconds of an RFC 3339 text. Raises ValueError for anything else."""
-    found = _RFC3339.fullmatch(text) if isinstance(text, str) else None
+    found = _RFC3339.fullmatch(text)
     if found is None:
         raise ValueError("say a time as 2026-11-22T16:59:06Z (RFC 3339)")
     whole = datetime.fromisoformat(f"{found[1].upper()}{found[3].upper().replace('Z', '+00:00')}")
@@ -34,9 +34,13 @@ def unix_ns(text: object) -> object:
     return at_ns
 
 
+def _unix_ns(given: object) -> int:
+    return unix_ns(given if isinstance(given, str) else "")
+
+
 _SCHEMA = {"type": "string", "format": "date-time", "examples": ["2026-11-22T16:59:06.000000000Z"]}
 
-UtcIn = Annotated[int, BeforeValidator(unix_ns), WithJsonSchema(_SCHEMA)]
+UtcIn = Annotated[int, BeforeValidator(_unix_ns), WithJsonSchema(_SCHEMA)]
 """A time that comes in: Unix nanoseconds inside."""
 
 UtcOut = Annotated[int, PlainSerializer(rfc3339), WithJsonSchema(_SCHEMA), Field()]

@@ -1,6 +1,7 @@
 """Runs localstripe (GPL-3.0, not part of this project) on the port named, with what its API is too old for.
 
-Missing in 1.15: ``allowed_payment_method_types``, filters of lists, metadata of a capture.
+Missing in 1.15: ``allowed_payment_method_types``, filters of lists, metadata of a capture, reasons of a cancellation,
+search.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from localstripe import resources, server
 
 _create = resources.PaymentIntent._api_create.__func__
 _capture = resources.PaymentIntent._api_capture.__func__
+_cancel = resources.PaymentIntent._api_cancel.__func__
 _list = resources.StripeObject._api_list_all.__func__
 
 
@@ -24,6 +26,17 @@ def capture(cls: Any, id: str, metadata: dict[str, str], **given: Any) -> Any:  
     intent = _capture(cls, id, **given)
     intent.metadata.update(metadata)
     return intent
+
+
+def cancel(cls: Any, id: str, cancellation_reason: str | None = None, **given: Any) -> Any:  # noqa: A002
+    intent = _cancel(cls, id, **given)
+    intent.cancellation_reason = cancellation_reason
+    return intent
+
+
+def searched(cls: Any, query: str, **given: Any) -> Any:
+    """Find nothing: a search that is behind."""
+    return resources.List("/v1/payment_intents/search")
 
 
 def listed(cls: Any, url: str, customer: str | None = None, created: object = None, **given: Any) -> Any:
@@ -39,11 +52,17 @@ def main() -> None:
     resources.PaymentIntent._api_capture = classmethod(capture)
     resources.PaymentIntent._api_list_all = classmethod(listed)
     app = web.Application(middlewares=[server.error_middleware, server.auth_middleware])
-    changed = "/v1/payment_intents/{id}/capture"
-    app.router.add_post(changed, server.api_extra(resources.PaymentIntent._api_capture, changed))
+    resources.PaymentIntent._api_cancel = classmethod(cancel)
+    resources.PaymentIntent._api_search = classmethod(searched)
+    resources.PaymentIntent.cancellation_reason = None
+    search, intent = "/v1/payment_intents/search", "/v1/payment_intents/{id}"
+    app.router.add_get(search, server.api_extra(resources.PaymentIntent._api_search, search))
+    changed = {f"{intent}/{verb}": getattr(resources.PaymentIntent, f"_api_{verb}") for verb in ("capture", "cancel")}
+    for path, done in changed.items():
+        app.router.add_post(path, server.api_extra(done, path))
     for route in server.app.router.routes():
         path = route.resource.canonical
-        if route.method != "HEAD" and path != changed:
+        if route.method != "HEAD" and path not in changed:
             app.router.add_route(route.method, path, route.handler)
     web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]))
 

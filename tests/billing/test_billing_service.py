@@ -145,6 +145,9 @@ class DyingGateway:
     def find(self, key: str) -> GatewayAnswer | None:
         raise GatewayTimeout(key)
 
+    def cancel(self, key: str) -> GatewayAnswer:
+        raise GatewayTimeout(key)
+
 
 @pytest.mark.parametrize("after", [False, True])
 def test_crash_between_writes_is_settled_by_the_next_process(database: Path | str, after: bool) -> None:

@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 
 from billing.errors import GatewayError, GatewayRefused, GatewayTimeout, KeyConflict, WebhookError
-from billing.gateway import EXPIRED, GatewayAnswer, GatewayRequest
+from billing.gateway import EXPIRED, GIVEN_UP, GatewayAnswer, GatewayRequest
 from billing.money import Money
 from billing.policy import BillingPolicy
 from billing.pricebook import PriceBook
@@ -76,6 +76,86 @@ def test_authentication_is_asked_of_the_shopper(stripe: FakeStripe, gateway: Str
     stripe.authenticate(answer.reference)
     assert gateway.find(request.key) == gateway.send(request) == replace(answer, state=PaymentState.DONE, reason=None)
     assert stripe.taken() == [500]
+
+
+@pytest.mark.parametrize("behind", [False, True])
+@pytest.mark.parametrize("card", ["pm_sca", "pm_asks"])
+def test_what_waits_for_the_shopper_is_given_up(
+    stripe: FakeStripe, gateway: StripeGateway, card: str, behind: bool
+) -> None:
+    answer = gateway.send(replace(CHARGE, token=f"cus_1/{card}"))
+    gateway.send(replace(CHARGE, key="v:2"))
+    stripe.search_is_behind, stripe.page = behind, 1
+    assert gateway.cancel(CHARGE.key) == replace(answer, state=PaymentState.DECLINED, reason=GIVEN_UP)
+    assert (stripe.intents[answer.reference]["status"], stripe.taken()) == ("canceled", [500])
+
+
+@pytest.mark.parametrize(
+    ("request_", "state", "left"),
+    [(CHARGE, PaymentState.DONE, "succeeded"), (HOLD, PaymentState.DECLINED, "canceled")],
+    ids=["charge", "hold"],
+)
+def test_who_confirms_while_it_is_given_up_has_paid_or_holds_nothing(
+    stripe: FakeStripe, gateway: StripeGateway, request_: GatewayRequest, state: PaymentState, left: str
+) -> None:
+    request = replace(request_, token="cus_1/pm_asks")
+    waiting = gateway.send(request)
+    stripe.troubles.append("wait")
+    with ThreadPoolExecutor(1) as pool:
+        cancelling = pool.submit(gateway.cancel, request.key)
+        assert stripe.waiting.wait(30)
+        stripe.authenticate(waiting.reference)
+        stripe.go.set()
+        answer = cancelling.result(30)
+    assert (answer.state, stripe.intents[waiting.reference]["status"]) == (state, left)
+    assert answer == gateway.cancel(request.key) == gateway.find(request.key)
+    assert stripe.taken() == ([500] if state is PaymentState.DONE else [])
+
+
+@pytest.mark.parametrize("trouble", ["drop", "500", "409", "429"])
+def test_trouble_gives_nothing_up(stripe: FakeStripe, gateway: StripeGateway, trouble: Trouble) -> None:
+    waiting = gateway.send(replace(CHARGE, token="cus_1/pm_asks"))
+    stripe.troubles.append(trouble)
+    with pytest.raises(GatewayTimeout):
+        gateway.cancel(CHARGE.key)
+    assert gateway.find(CHARGE.key) == waiting
+    assert gateway.cancel(CHARGE.key).reason == GIVEN_UP
+
+
+def test_a_cancellation_that_is_refused_leaves_it_waiting(
+    stripe: FakeStripe, gateway: StripeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.send(replace(CHARGE, token="cus_1/pm_asks"))
+    monkeypatch.setattr("billing.stripe_gateway._ABANDONED", "no reason of Stripe's")
+    with pytest.raises(GatewayTimeout):
+        gateway.cancel(CHARGE.key)
+    assert stripe.intents["pi_000001"]["status"] == "requires_action"
+
+
+def test_what_is_processed_or_declined_is_not_given_up(stripe: FakeStripe, gateway: StripeGateway) -> None:
+    with pytest.raises(GatewayTimeout):
+        gateway.send(replace(CHARGE, token="cus_1/pm_slow"))
+    with pytest.raises(GatewayTimeout):
+        gateway.cancel(CHARGE.key)
+    declined = gateway.send(replace(CHARGE, key="v:2", token="cus_1/pm_broke"))
+    assert gateway.cancel("v:2") == declined
+    assert [each["status"] for each in stripe.intents.values()] == ["processing", "requires_payment_method"]
+
+
+def test_a_deed_that_was_only_marked_cannot_be_given_up(stripe: FakeStripe, gateway: StripeGateway) -> None:
+    first = gateway.send(HOLD)
+    stripe.troubles.extend(["ok", "drop"])
+    with pytest.raises(GatewayTimeout):
+        gateway.send(of(first, PaymentAction.VOID, 1_000))
+    with pytest.raises(GatewayRefused):
+        gateway.cancel("v:1:of")
+
+
+def test_what_stripe_cancelled_itself_does_not_wait(stripe: FakeStripe, gateway: StripeGateway) -> None:
+    waiting = gateway.send(replace(CHARGE, token="cus_1/pm_sca"))
+    stripe.intents[waiting.reference] |= {"status": "canceled", "cancellation_reason": "automatic"}
+    found = gateway.find(CHARGE.key)
+    assert found == replace(waiting, state=PaymentState.DECLINED, reason="authentication_required")
 
 
 def test_what_stripe_still_processes_is_not_known(stripe: FakeStripe, gateway: StripeGateway) -> None:

@@ -25,7 +25,7 @@ from store_layout.files import load_store
 from tillfree.errors import NotAsExpected
 from tillfree.prices import price_book
 from tillfree.replay import BILLING_FILE, SANDBOX_FILE
-from tillfree.serving import database_of, make_app, make_gateway, sandbox_journal, serve
+from tillfree.serving import database_of, make_app, make_gateway, make_news, sandbox_journal, serve
 from tillfree.settings import load_settings
 from tillfree.system import system_clock
 
@@ -113,7 +113,14 @@ def serve_billing(
     where = database_of(database)
     made = make_gateway(gateway, journal or sandbox_journal(where))
     console = Console(stderr=True)
-    app = make_app(book, BillingStore(where), made, policy, tell=lambda said: console.print(f"[yellow]{said}[/]"))
+    app = make_app(
+        book,
+        BillingStore(where),
+        made,
+        policy,
+        news=make_news(gateway),
+        tell=lambda said: console.print(f"[yellow]{said}[/]"),
+    )
     typer.echo(f"Billing listens on http://{host}:{port}; its API is at http://{host}:{port}/docs. Ctrl-C ends it.")
     serve(app, host, port)
 
