@@ -101,5 +101,5 @@ def make_app(
 
 
 def serve(app: FastAPI, host: str, port: int) -> None:
-    """Serve until Ctrl-C or SIGTERM; open calls are answered first."""
+    """Serve until Ctrl-C or SIGTERM; open calls are answered first. uvicorn takes uvloop and httptools where they are installed."""
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, date_header=False)
