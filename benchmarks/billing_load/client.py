@@ -5,11 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.billing_load.shop import cart, items_of, total_minor
+from benchmarks.billing_load.shop import PRICES_MINOR, items_of, total_minor
 
 
 class WrongAnswer(Exception):
@@ -59,6 +59,15 @@ class Client:
         found: dict[str, Any] = json.loads(text)
         return response.status, found
 
+    def get(self, path: str) -> dict[str, Any]:
+        """Return what is read at a path. Raises WrongAnswer where it is not there."""
+        self._connection.request("GET", path, headers=self._headers)
+        response = self._connection.getresponse()
+        found: dict[str, Any] = json.loads(response.read())
+        if response.status != 200:
+            raise WrongAnswer(f"GET {path}: {response.status} {found}")
+        return found
+
     def ask(self, call: Call) -> dict[str, Any]:
         """Return the answer, once it is checked. Raises WrongAnswer."""
         status, found = self.send(call)
@@ -70,9 +79,8 @@ class Client:
         self._connection.close()
 
 
-def visit_calls(visit_id: str, rng: random.Random) -> Iterator[Call]:
+def visit_calls(visit_id: str, taken: Mapping[str, int]) -> Iterator[Call]:
     """Yield the three calls of a visit: open, draft, finish."""
-    taken = cart(rng)
     minor, items = total_minor(taken), items_of(taken)
     token = f"card-{visit_id}"
     yield _call("open", "POST", "/v1/visits", visit_id, {"visit_id": visit_id, "token": token}, 201, _HELD)
@@ -80,6 +88,15 @@ def visit_calls(visit_id: str, rng: random.Random) -> Iterator[Call]:
     yield _call("draft", "PUT", f"{path}/draft", visit_id, {"items": items}, 200, cost)
     paid = {"state": "captured", "amount_minor": minor, "paid_minor": minor}
     yield _call("finish", "POST", f"{path}/receipt", visit_id, {"items": items}, 201, paid)
+
+
+def refund_call(visit_id: str, taken: Mapping[str, int], rng: random.Random) -> Call:
+    """Return the call that gives one unit of a visit's products back, or all that it holds."""
+    sku = rng.choice(sorted(taken))
+    items = [] if rng.random() < 0.3 else [{"sku": sku, "quantity": 1}]
+    minor = PRICES_MINOR[sku] if items else total_minor(taken)
+    body = {"refund_id": f"refund-{visit_id}", "visit_id": visit_id, "reason": "returned", "items": items}
+    return _call("refund", "POST", "/v1/refunds", visit_id, body, 201, {"state": "done", "amount_minor": minor})
 
 
 _HELD = {"refused": None, "hold.state": "done", "hold.amount_minor": 2_000}

@@ -105,7 +105,7 @@ class PostgresDatabases:
 
 @contextlib.contextmanager
 def opened(kind: str, place: Path, kept: Path) -> Iterator[Databases]:
-    """Yield what makes databases of a kind. Raises ServerError where PostgreSQL is not installed."""
+    """Yield what makes databases of a kind. Raises NotInstalled where PostgreSQL is not."""
     if kind == "sqlite":
         yield SqliteDatabases(place, kept)
         return

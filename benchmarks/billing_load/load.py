@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 from benchmarks.billing_load.client import Call, Client, visit_calls
+from benchmarks.billing_load.shop import cart
 
 GAP_S = 0.5
 """Between a visit's planned calls under a fixed rate."""
@@ -88,7 +89,7 @@ class _Line:
 
 
 def _calls(load: Load, number: int) -> tuple[Call, ...]:
-    return tuple(visit_calls(f"{load.prefix}-{number:07d}", random.Random(f"{load.seed}-{number}")))
+    return tuple(visit_calls(f"{load.prefix}-{number:07d}", cart(random.Random(f"{load.seed}-{number}"))))
 
 
 def closed(load: Load) -> Found:

@@ -21,18 +21,22 @@ _POLL_S = 0.02
 
 
 class ServerError(Exception):
-    """A server is not installed, does not start or does not get ready; says what it said."""
+    """A server does not start or does not get ready; says what it said."""
+
+
+class NotInstalled(ServerError):
+    """A server's programs are not on this machine."""
 
 
 @contextlib.contextmanager
 def running_postgres(place: Path, *settings: str) -> Iterator[Path]:
     """Run a PostgreSQL on the data in ``place``, which are made if missing, and yield the folder of its socket.
 
-    Raises ServerError where PostgreSQL is not installed.
+    Raises NotInstalled where PostgreSQL is not.
     """
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not programs and shutil.which("initdb") is None:
-        raise ServerError("needs PostgreSQL: the Debian package postgresql")
+        raise NotInstalled("needs PostgreSQL: the Debian package postgresql")
     programs = programs or [Path(shutil.which("initdb") or "").parent]
     as_user: list[str] = []
     if os.getuid() == 0:  # PostgreSQL refuses to run as root

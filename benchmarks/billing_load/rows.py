@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import BigInteger, Connection, event
 
 from benchmarks.billing_load.client import visit_calls
-from benchmarks.billing_load.shop import write_prices
+from benchmarks.billing_load.shop import cart, write_prices
 from billing.access import Access, Scope
 from billing.db.tables import METADATA
 from billing.gateway import SandboxGateway
@@ -97,7 +97,7 @@ def trace(count: int = TEMPLATES) -> tuple[Template, ...]:
             for number in range(count):
                 visit_id = f"visit-{number:09d}"
                 counter.commits.clear()
-                for call in visit_calls(visit_id, random.Random(number)):
+                for call in visit_calls(visit_id, cart(random.Random(number))):
                     headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": call.key, "Content-Type": _JSON}
                     answer = client.request(call.method, call.path, content=call.body, headers=headers)
                     call.check(answer.status_code, answer.json())
