@@ -7,6 +7,7 @@ BillingError
 ├── LedgerError       entries that do not sum to zero
 ├── RefundError       units that cannot be given back
 ├── ChargeStateError  something asked of a charge that its state forbids
+├── TextError         a language without texts, a message without one of its values, a font that is not there
 └── GatewayError
     ├── GatewayTimeout   no answer: nobody knows whether money moved
     ├── GatewayRefused   the gateway would not take the request at all
@@ -61,6 +62,10 @@ class RefundError(BillingError, ValueError):
 
 class ChargeStateError(BillingError):
     """A step that a charge's state forbids."""
+
+
+class TextError(BillingError, ValueError):
+    """Words that cannot be written."""
 
 
 class GatewayError(BillingError):
