@@ -89,15 +89,6 @@ class Disputing:
         with self.store.reading() as books:
             return rows.evidence_of(books, dispute_id)
 
-    def examples(self) -> Iterator[str]:
-        """Yield each dispute that an operator decided, with its evidence, as one line of JSON."""
-        with self.store.reading() as books:
-            for each in rows.all_disputes(books):
-                if each.state is not DisputeState.OPEN and each.decided_by != BY_POLICY:
-                    pieces = rows.evidence_of(books, each.asked.dispute_id)
-                    evidence = tuple(EvidenceModel.of(piece) for piece in pieces)
-                    yield ExampleModel(dispute=DisputeModel.of(each), evidence=evidence).model_dump_json()
-
     def _begin(self, books: Books, asked: DisputeRequest) -> None:
         """Write a dispute down; decide it at once where policy trusts the shopper."""
         amount = self._worth(books, asked)
@@ -170,6 +161,16 @@ class Disputing:
             assert refund is not None  # written with the decision
             self.refunding.advance(refund, at_ns)
         return found
+
+
+def labelled_examples(store: BillingStore) -> Iterator[str]:
+    """Yield each dispute that an operator decided, with its evidence, as one line of JSON."""
+    with store.reading() as books:
+        for each in rows.all_disputes(books):
+            if each.state is not DisputeState.OPEN and each.decided_by != BY_POLICY:
+                pieces = rows.evidence_of(books, each.asked.dispute_id)
+                evidence = tuple(EvidenceModel.of(piece) for piece in pieces)
+                yield ExampleModel(dispute=DisputeModel.of(each), evidence=evidence).model_dump_json()
 
 
 def _refund_request(asked: DisputeRequest) -> RefundRequest:
