@@ -5,6 +5,9 @@ BillingError
 ├── PriceError        a product without price or tax class, prices that overlap, a promotion that cannot be
 ├── KeyConflict       one idempotency key, two receipts
 ├── VersionConflict   a change to something that was changed meanwhile
+├── AccessDenied      a password that is too short, a name that is taken, a scope that is lacking
+│   └── NotKnown        a key, session or password that is nobody's
+├── RequestReused     one idempotency key, two requests
 ├── LedgerError       entries that do not sum to zero
 ├── RefundError       units that cannot be given back
 ├── CorrectionError   units that cannot be charged after the receipt
@@ -19,6 +22,9 @@ BillingError
 │   ├── PassExpired     shown too late
 │   └── PassFromFuture  issued later than the gate's clock allows
 ├── QrError           a text or size that no QR code can have
+├── CardError         details that no card on file can have
+│   ├── CardDeclined    the card was refused when it was to be registered
+│   └── CardFormError   fields of a card form that are wrong, by name
 └── GatewayError
     ├── GatewayTimeout   no answer: nobody knows whether money moved
     ├── GatewayRefused   the gateway would not take the request at all
@@ -29,6 +35,8 @@ InputError (store_layout.errors)
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from store_layout.errors import InputError
 
@@ -65,6 +73,18 @@ class KeyConflict(BillingError):
 
 class VersionConflict(BillingError):
     """A change that was made to an earlier version than the present one."""
+
+
+class AccessDenied(BillingError):
+    """Somebody who is not known, or may not do this."""
+
+
+class NotKnown(AccessDenied):
+    """A key, a session or a password that is nobody's."""
+
+
+class RequestReused(BillingError):
+    """An idempotency key that came with another request before."""
 
 
 class LedgerError(BillingError, ValueError):
@@ -121,6 +141,22 @@ class PassFromFuture(PassError):
 
 class QrError(BillingError, ValueError):
     """A text or size that no QR code can have."""
+
+
+class CardError(BillingError, ValueError):
+    """A card that cannot be kept."""
+
+
+class CardDeclined(CardError):
+    """A card that its bank, or the gateway, would not have registered."""
+
+
+class CardFormError(CardError):
+    """A card form that was filled in wrongly. ``fields`` says by field what is wrong, never what was typed."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self.fields = dict(fields)
+        super().__init__("; ".join(f"{field}: {flaw}" for field, flaw in self.fields.items()))
 
 
 class GatewayError(BillingError):

@@ -124,11 +124,9 @@ class BillingService:
     def put_draft(
         self, visit_id: str, items: tuple[ItemCount, ...], at_ns: int, if_version: int | None = None
     ) -> tuple[Draft, Receipt]:
-        """Keep a cart as it is now; return it, and what it would cost if it were final.
+        """See ``BillingPort.put_draft``. The same cart again is no change: who did not hear the answer may ask again.
 
-        The same cart again is no change, whatever ``if_version``: who did not hear the answer may ask again.
-        Raises UnknownVisit where the visit was not opened, ChargeStateError once its receipt is final, VersionConflict
-        where ``if_version`` is not the last one's (0: there is none), PriceError for a product without a price.
+        Raises VersionConflict for another cart where ``if_version`` is not that of the last one (0: there is none).
         """
         with self._store.transaction(visit_id) as books:
             visit = books.visit(visit_id)

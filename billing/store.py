@@ -6,12 +6,14 @@ once, a posting is sealed only when it sums to zero, and what is sealed stays as
 
 from __future__ import annotations
 
+import copy
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import URL, Engine, bindparam, create_engine, event, func, make_url, select
 
@@ -25,6 +27,9 @@ _BUSY_TIMEOUT_MS = 10_000
 
 _CACHE_KIB = 65_536
 """SQLite's page cache: holds the inner pages of all indices of a million visits; measured by benchmarks/billing.py."""
+
+_CONNECTIONS = 20
+"""Connections to PostgreSQL that are kept; as many again in a rush."""
 
 _WAL_TRIES = 20
 """Processes that open a new file at the same moment: as many as anybody starts on one machine."""
@@ -54,6 +59,9 @@ class BillingStore:
                 f"the database has schema {found}, this is {HEAD}: migrate it, or run the version it is of"
             )
         self._is_sqlite = self._engine.dialect.name == "sqlite"
+        # SQLite lets one write at a time, and lets others sleep and try again: within a process they wait in line.
+        self._one_writer = threading.Lock() if self._is_sqlite else nullcontext()
+        self._note: Callable[[Books], None] | None = None
 
     def close(self) -> None:
         """Close all connections."""
@@ -73,12 +81,22 @@ class BillingStore:
         Transactions of one visit wait for each other, so that what was read is still true when it is written; those
         without a visit write only what no visit is about. SQLite has one writer at a time anyway.
         """
-        with self._engine.begin() as connection:
+        with self._one_writer, self._engine.begin() as connection:
             if self._is_sqlite:  # take the write lock at once, so that what was read is still true when it is written
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             elif visit_id is not None:
                 connection.execute(_LOCK_VISIT, {"visit": visit_id})
-            yield Books(connection)
+            books = Books(connection)
+            if self._note is not None:
+                note, self._note = self._note, None
+                note(books)
+            yield books
+
+    def noting(self, note: Callable[[Books], None]) -> Self:
+        """Return a view, for one thread, whose first transaction also writes ``note``: with its reason, or not at all."""
+        view = copy.copy(self)
+        view._note = note
+        return view
 
     @contextmanager
     def reading(self) -> Iterator[Books]:
@@ -103,7 +121,7 @@ def _engine(database: Path | str) -> Engine:
         url = make_url(database)
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
-        return create_engine(url)
+        return create_engine(url, pool_size=_CONNECTIONS, max_overflow=_CONNECTIONS)
     engine = create_engine(
         URL.create("sqlite+pysqlite", database=str(database)), connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}
     )

@@ -210,6 +210,11 @@ class VisitKind(StrEnum):
     STAFF = "staff"
 
 
+def kind_of(token: str) -> VisitKind:
+    """Return what kind of visit a token opens."""
+    return {CASH: VisitKind.CASH, STAFF: VisitKind.STAFF}.get(token, VisitKind.SHOPPER)
+
+
 @dataclass(frozen=True, slots=True)
 class OpenVisit:
     """A shopper at the gate. ``visit_id`` is unique in the billing store; ``token`` is what was shown.
@@ -230,8 +235,7 @@ class OpenVisit:
     def __post_init__(self) -> None:
         if self.party_size < 1:
             raise ValueError(f"{self.visit_id}: party_size is {self.party_size}: 1 or more people come in")
-        told = {CASH: VisitKind.CASH, STAFF: VisitKind.STAFF}.get(self.token, VisitKind.SHOPPER)
-        if told is not self.kind:
+        if kind_of(self.token) is not self.kind:
             raise ValueError(f"{self.visit_id}: a visit of kind {self.kind} cannot have the token {self.token!r}")
 
 
@@ -432,6 +436,14 @@ class BillingPort(Protocol):
         """Tell whether the shopper may be served, and hold money by the store's policy, once per visit.
 
         Raises KeyConflict where the visit was opened with another token.
+        """
+        ...
+
+    def put_draft(self, visit_id: str, items: tuple[ItemCount, ...], at_ns: int) -> tuple[Draft, Receipt]:
+        """Keep a cart as it is now; return it, and what it would cost if it were final.
+
+        Raises UnknownVisit where the visit was not opened, ChargeStateError once its receipt is final, PriceError for a
+        product without a price.
         """
         ...
 

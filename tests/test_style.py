@@ -17,7 +17,7 @@ PACKAGES = ("billing", "checkout", "recordings", "simulator", "store_layout", "t
 SCRIPTS = ("benchmarks", "tools")
 MOST_LINES = 60
 
-# Where each vendor's objects may appear; everywhere else they come as this project's own types.
+# Where each vendor's objects may appear, in files or whole folders; everywhere else they come as this project's own types.
 ADAPTERS: dict[str, set[str]] = {
     "alembic": {
         "billing/migrations.py",
@@ -26,27 +26,32 @@ ADAPTERS: dict[str, set[str]] = {
         "billing/schema/versions/v0002_service.py",
     },
     "anny": {"simulator/bake.py"},
+    "argon2": {"billing/passwords.py"},
     "av": {"tillfree/sources/video.py", "tillfree/overlay/video.py", "simulator/recording/video.py"},
     "cryptography": {"billing/passes.py"},
+    "fastapi": {"billing/http/", "tillfree/serving.py"},
+    "httpx2": {"tillfree/remote_billing.py"},
     "lap": set(),
     "moderngl": {"simulator/graphics.py"},
     "nncf": set(),
     "openvino": {"vision/detectors/openvino_yolo.py"},
+    "prometheus_client": {"billing/http/metrics.py"},
     "sqlalchemy": {
-        "billing/db/books.py",
-        "billing/db/disputes.py",
-        "billing/db/tables.py",
+        "billing/db/",
+        "billing/http/problems.py",
+        "billing/http/system.py",
         "billing/migrations.py",
         "billing/schema/versions/v0001_first.py",
         "billing/schema/versions/v0002_service.py",
         "billing/store.py",
     },
     "segno": {"billing/qr.py"},
-    "stripe": {"billing/stripe_client.py", "billing/stripe_gateway.py"},
+    "stripe": {"billing/stripe_cards.py", "billing/stripe_client.py", "billing/stripe_gateway.py"},
     "supervision": {"vision/tracking/roboflow.py"},
     "torch": {"simulator/bake.py"},
     "trackers": {"vision/tracking/roboflow.py"},
     "trackeval": {"tillfree/evaluation/tracking.py"},
+    "uvicorn": {"tillfree/serving.py"},
     "ultralytics": {"vision/detectors/ultralytics_yolo.py", "tillfree/commands/models.py"},
 }
 
@@ -66,10 +71,14 @@ OPENCV_FREE = ("vision/shelves/finder.py", "vision/shelves/reaches.py", "simulat
 
 # The only places that catch everything, each with its reason.
 BROAD = {
+    "billing/worker.py": "the outermost loop of a worker, which tells and goes on",
     "tillfree/main.py": "the outermost loop: every error becomes a line and an exit code",
     "simulator/recording/writer.py": "the outermost loop of a worker process, which tells its parent",
     "simulator/graphics.py": "glcontext raises bare Exception, whatever EGL's trouble is",
 }
+
+CLOCK = REPO / "tillfree" / "system.py"
+"""The adapter that asks the system for the time."""
 
 CLOCKS = {
     *(f"time.{name}{unit}" for name in ("time", "monotonic", "perf_counter", "process_time") for unit in ("", "_ns")),
@@ -89,6 +98,11 @@ def sources(*tops: str) -> list[Path]:
 def parsed(path: Path) -> ast.Module:
     """Return the syntax tree of a file."""
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def is_in(name: str, place: str) -> bool:
+    """Tell whether a file is ``place``, or in it if that is a folder."""
+    return name == place or (place.endswith("/") and name.startswith(place))
 
 
 def long_functions(tree: ast.AST) -> Iterator[str]:
@@ -186,7 +200,11 @@ def test_everywhere(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", [clock_reads, prints])
 def test_in_packages(rule: Rule) -> None:
-    assert check(rule, sources(*PACKAGES)) == []
+    assert check(rule, [path for path in sources(*PACKAGES) if path != CLOCK]) == []
+
+
+def test_one_file_is_the_clock() -> None:
+    assert len(check(clock_reads, [CLOCK])) == 1
 
 
 def test_money_stays_whole() -> None:
@@ -204,7 +222,7 @@ def test_vendors_stay_in_their_adapters() -> None:
     for path in sources(*PACKAGES):
         name = path.relative_to(REPO).as_posix()
         for line, vendor in imported(parsed(path)):
-            if vendor in ADAPTERS and name not in ADAPTERS[vendor]:
+            if vendor in ADAPTERS and not any(is_in(name, place) for place in ADAPTERS[vendor]):
                 strays.append(f"{name}:{line}: imports {vendor}")
     assert strays == []
 
@@ -220,9 +238,11 @@ def test_opencv_stays_where_pixels_are() -> None:
 
 
 def test_the_list_of_adapters_is_true() -> None:
-    for vendor, files in ADAPTERS.items():
-        for name in sorted(files):
-            assert vendor in {found for _, found in imported(parsed(REPO / name))}, f"{name} no longer imports {vendor}"
+    for vendor, places in ADAPTERS.items():
+        for place in sorted(places):
+            files = [path for path in sources(*PACKAGES) if is_in(path.relative_to(REPO).as_posix(), place)]
+            vendors = {found for path in files for _, found in imported(parsed(path))}
+            assert vendor in vendors, f"{place} no longer imports {vendor}"
 
 
 def test_nothing_is_left_for_later() -> None:

@@ -65,6 +65,8 @@ class ReplayOptions:
     limit_s: float | None = None
     paths: bool = True
     prices: Path | None = None
+    billing_url: str | None = None
+    billing_run: str | None = None
 
 
 class ReplayListener(Protocol):
@@ -223,7 +225,11 @@ class _Replay:
         return EventLogWriter(self._stack.enter_context(self._files["events"].open("w", encoding="utf-8")))
 
     def _open_billing(self) -> BillingPort:
-        from tillfree.bootstrap import open_billing
+        from tillfree.bootstrap import open_billing, open_remote_billing
+
+        if self._options.billing_url is not None:
+            run = self._options.billing_run or self._loaded.base_dir.resolve().name
+            return self._stack.enter_context(open_remote_billing(self._options.billing_url, run))
 
         database = None if self._out is None else self._out / BILLING_FILE
         sandbox = None if self._out is None else self._out / SANDBOX_FILE

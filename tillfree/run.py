@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from billing.types import BillingPort, Charge, ItemCount, OpenVisit, ReceiptInput
+from billing.types import BillingPort, Charge, ItemCount, OpenVisit, ReceiptInput, kind_of
 from checkout.checkout import Checkout
-from checkout.types import CheckoutInput, GateScanned, ReceiptFinalised, Tick, VisitOpened
+from checkout.types import CartEvent, CheckoutInput, GateScanned, ReceiptFinalised, Tick, VisitOpened
 from tillfree.eventlog import EventLogWriter
 from tillfree.folds import PathsFold, StoreFold
 from vision.pipeline import FloorStage, Instant
@@ -87,11 +87,24 @@ class StoreRun:
             self._log.write((event,))
             self.fold.apply(event)
             if isinstance(event, VisitOpened):
-                self._record((self._billing.open_visit(OpenVisit(event.visit_id, event.token, event.at_ns)),))
+                self._record((self._billing.open_visit(_opened(event)),))
+            elif isinstance(event, CartEvent) and event.visit_id is not None:
+                self._draft(event.visit_id)
             elif isinstance(event, ReceiptFinalised):
                 self._record((self._charge(event),))
+
+    def _draft(self, visit_id: str) -> None:
+        """Tell billing of a cart that changed, as of now: shoppers and the store's own systems look at it there."""
+        visit = self.fold.visits[visit_id]
+        if visit.final_at_ns is None:
+            items = tuple(ItemCount(line.sku, line.quantity) for line in visit.lines if line.quantity > 0)
+            self._billing.put_draft(visit_id, items, self.ended_at_ns)
 
     def _charge(self, receipt: ReceiptFinalised) -> Charge:
         visit = self.fold.visits[receipt.visit_id]
         items = tuple(ItemCount(line.sku, line.quantity) for line in receipt.lines)
         return self._billing.finalise(ReceiptInput(receipt.visit_id, visit.token, receipt.at_ns, items))
+
+
+def _opened(event: VisitOpened) -> OpenVisit:
+    return OpenVisit(event.visit_id, event.token, event.at_ns, kind_of(event.token), event.party_size)

@@ -128,7 +128,7 @@ class Books:
     def visit(self, visit_id: str) -> StoredVisit | None:
         """Return a visit as it was opened, and why it was refused at once."""
         row = self._row(_VISIT, visit_id)
-        return None if row is None else _visit(row)
+        return None if row is None else visit_of_row(row)
 
     def add_visit(self, visit: OpenVisit, refused: str | None) -> None:
         """Keep a visit."""
@@ -458,7 +458,8 @@ def _items(body: str) -> tuple[ItemCount, ...]:
     return tuple(ItemCount(item.sku, item.quantity) for item in _COUNTS.validate_json(body))
 
 
-def _visit(row: Row[Any]) -> StoredVisit:
+def visit_of_row(row: Row[Any]) -> StoredVisit:
+    """Put a visit together."""
     opened = OpenVisit(
         visit_id=row.visit_id,
         token=row.token,

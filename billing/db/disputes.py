@@ -15,14 +15,14 @@ from billing.types import Dispute, DisputeKind, DisputeRequest, DisputeState, Ev
 def dispute(books: Books, dispute_id: str) -> tuple[Dispute, str] | None:
     """Return a dispute and the digest of what was asked."""
     row = books.connection.execute(select(DISPUTES).where(DISPUTES.c.dispute_id == dispute_id)).one_or_none()
-    return None if row is None else (_dispute(row), row.digest)
+    return None if row is None else (dispute_of_row(row), row.digest)
 
 
 def disputes_of(books: Books, visit_id: str) -> tuple[Dispute, ...]:
     """Return a visit's disputes, oldest first."""
     query = select(DISPUTES).where(DISPUTES.c.visit_id == visit_id)
     rows = books.connection.execute(query.order_by(DISPUTES.c.opened_at_ns, DISPUTES.c.dispute_id))
-    return tuple(_dispute(row) for row in rows)
+    return tuple(dispute_of_row(row) for row in rows)
 
 
 def trusted_count(books: Books, shopper_id: str, decided_by: str, since_ns: int) -> int:
@@ -36,7 +36,7 @@ def trusted_count(books: Books, shopper_id: str, decided_by: str, since_ns: int)
 def all_disputes(books: Books) -> tuple[Dispute, ...]:
     """Return all disputes, oldest first."""
     rows = books.connection.execute(select(DISPUTES).order_by(DISPUTES.c.opened_at_ns, DISPUTES.c.dispute_id))
-    return tuple(_dispute(row) for row in rows)
+    return tuple(dispute_of_row(row) for row in rows)
 
 
 def add_dispute(books: Books, asked: DisputeRequest, digest: str) -> None:
@@ -99,7 +99,8 @@ def add_evidence(books: Books, evidence: Evidence) -> None:
     )
 
 
-def _dispute(row: Row[Any]) -> Dispute:
+def dispute_of_row(row: Row[Any]) -> Dispute:
+    """Put a dispute together."""
     body = DisputeBody.model_validate_json(row.body)
     asked = DisputeRequest(
         dispute_id=row.dispute_id,

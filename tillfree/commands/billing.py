@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -9,20 +10,37 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from billing.access import Access, Scope
 from billing.export import journal_csv, receipts_csv
 from billing.gateway import SandboxGateway
+from billing.http.times import rfc3339
 from billing.migrations import HEAD
 from billing.money import Money, format_money
+from billing.pricebook import PriceBook
+from billing.pricefile import read_price_file
 from billing.reconcile import Difference, differences
 from billing.store import BillingStore, migrate
 from store_layout.errors import InputError
+from store_layout.files import load_store
 from tillfree.errors import NotAsExpected
+from tillfree.prices import price_book
 from tillfree.replay import BILLING_FILE, SANDBOX_FILE
+from tillfree.serving import database_of, make_app, make_gateway, make_news, sandbox_journal, serve
+from tillfree.settings import load_settings
+from tillfree.system import system_clock
 
 billing_app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Look after receipts, payments and the ledger."
 )
 
+keys_app = typer.Typer(no_args_is_help=True, help="Keys of machines: gates, vision nodes, tills.")
+operators_app = typer.Typer(no_args_is_help=True, help="People who sign in.")
+billing_app.add_typer(keys_app, name="keys")
+billing_app.add_typer(operators_app, name="operators")
+
+Database = Annotated[str, typer.Argument(help="SQLite's file, or postgresql://user@host/name.", show_default=False)]
+KeyName = Annotated[str, typer.Argument(help="What to call it, such as gate-1.", show_default=False)]
+Scopes = Annotated[list[Scope], typer.Option(help="What it may do; may be given several times.", show_default=False)]
 Run = Annotated[Path, typer.Argument(help="The folder that a replay left.", show_default=False)]
 
 
@@ -34,7 +52,7 @@ def reconcile_run(run: Run) -> None:
     journal = run / SANDBOX_FILE
     if not journal.exists():
         raise InputError("the gateway's list is not here", file=journal, mend="name the folder of a whole run")
-    with books.transaction() as opened:
+    with books.reading() as opened:
         payments, balances = opened.all_payments(), opened.balances()
     found = differences(payments, SandboxGateway(journal=journal).listing())
     for (account, currency), minor in balances.items():
@@ -51,7 +69,7 @@ def export_run(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for receipts.csv and journal.csv.")],
 ) -> None:
     """Write receipts by line, and the ledger as a journal that bookkeeping programs take in, as CSV."""
-    with _books(run).transaction() as books:
+    with _books(run).reading() as books:
         receipts, postings = books.all_receipts(), books.postings()
     if out.exists() and not out.is_dir():
         raise InputError("is a file", file=out, mend="name a folder with -o")
@@ -63,14 +81,100 @@ def export_run(
 
 @billing_app.command("migrate")
 def migrate_database(
-    database: Annotated[str, typer.Argument(help="SQLite's file, or postgresql://user@host/name.", show_default=False)],
+    database: Database,
 ) -> None:
     """Bring a database to the schema of this version. Make a copy of it first."""
-    is_url = "://" in database
-    if not is_url and not Path(database).is_file():
-        raise InputError("there is no such database", file=database, mend="name SQLite's file, or PostgreSQL's URL")
-    before = migrate(database if is_url else Path(database))
+    where = database_of(database)
+    if isinstance(where, Path) and not where.is_file():
+        raise InputError("there is no such database", file=where, mend="name SQLite's file, or PostgreSQL's URL")
+    before = migrate(where)
     typer.echo("is up to date already" if before == HEAD else f"brought from {before or 'nothing'} to {HEAD}")
+
+
+@billing_app.command("serve")
+def serve_billing(
+    database: Database,
+    prices: Annotated[Path | None, typer.Option(help="A price file.", show_default=False)] = None,
+    layout: Annotated[Path | None, typer.Option(help="A store's layout, for its prices.", show_default=False)] = None,
+    settings: Annotated[Path | None, typer.Option(help="A settings file; its billing part counts.")] = None,
+    gateway: Annotated[str, typer.Option(help="sandbox, or stripe (key in STRIPE_API_KEY).")] = "sandbox",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; put a TLS proxy in front of any other.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65_535)] = 8300,
+) -> None:
+    """Serve billing over HTTP: /docs shows the API. Make a key first, with `tillfree billing keys add`."""
+    book = _prices(prices, layout)
+    policy = load_settings(settings).billing
+    where = database_of(database)
+    made = make_gateway(gateway, sandbox_journal(where))
+    console = Console(stderr=True)
+    app = make_app(
+        book,
+        BillingStore(where),
+        made,
+        policy,
+        news=make_news(gateway),
+        tell=lambda said: console.print(f"[yellow]{said}[/]"),
+    )
+    typer.echo(f"Billing listens on http://{host}:{port}; its API is at http://{host}:{port}/docs. Ctrl-C ends it.")
+    serve(app, host, port)
+
+
+@keys_app.command("add")
+def add_key(database: Database, name: KeyName, scope: Scopes) -> None:
+    """Make a key for a machine and show it, this once."""
+    with closing(BillingStore(database_of(database))) as store:
+        typer.echo(Access(store).add_client(name, frozenset(scope), system_clock()))
+
+
+@keys_app.command("list")
+def list_keys(database: Database) -> None:
+    """List keys by name and scope; the keys themselves are not kept."""
+    table = Table("name", "scopes", "made", "revoked")
+    with closing(_existing(database)) as store:
+        for client in Access(store).clients():
+            revoked = "" if client.revoked_at_ns is None else rfc3339(client.revoked_at_ns)
+            table.add_row(client.name, ", ".join(sorted(client.scopes)), rfc3339(client.created_at_ns), revoked)
+    Console().print(table)
+
+
+@keys_app.command("revoke")
+def revoke_key(database: Database, name: KeyName) -> None:
+    """Let a key be worth nothing from now on."""
+    with closing(_existing(database)) as store:
+        Access(store).revoke_client(name, system_clock())
+    typer.echo(f"revoked {name}")
+
+
+@operators_app.command("add")
+def add_operator(
+    database: Database,
+    login: Annotated[str, typer.Argument(help="The name to sign in with.", show_default=False)],
+    scope: Scopes,
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
+) -> None:
+    """Let a person sign in; asks for a password of ten characters or more."""
+    with closing(BillingStore(database_of(database))) as store:
+        Access(store).add_operator(login, password, frozenset(scope), system_clock())
+    typer.echo(f"{login} can sign in")
+
+
+def _existing(database: str) -> BillingStore:
+    """Open a database that is there. Raises InputError where there is none."""
+    where = database_of(database)
+    if isinstance(where, Path) and not where.is_file():
+        raise InputError("there is no such database", file=where, mend="name SQLite's file, or PostgreSQL's URL")
+    return BillingStore(where)
+
+
+def _prices(prices: Path | None, layout: Path | None) -> PriceBook:
+    """Return the prices to serve. Raises InputError unless there is a price file or a layout."""
+    if layout is not None:
+        return price_book(load_store(layout), prices)
+    if prices is None:
+        raise InputError("there are no prices", field="--prices", mend="give a price file, or --layout STORE.yaml")
+    return read_price_file(prices)
 
 
 def _books(run: Path) -> BillingStore:

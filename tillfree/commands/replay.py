@@ -30,6 +30,18 @@ def replay(
     prices: Annotated[
         Path | None, typer.Option(help="Price file with times and promotions, in place of the layout's prices.")
     ] = None,
+    billing: Annotated[
+        str | None,
+        typer.Option(
+            help="URL of a billing service to charge through, in place of the embedded one.", show_default=False
+        ),
+    ] = None,
+    billing_run: Annotated[
+        str | None,
+        typer.Option(
+            help="What the service calls this run's visits; the recording's name if not said.", show_default=False
+        ),
+    ] = None,
     limit_s: Annotated[
         float | None, typer.Option("--seconds", min=0.1, help="Stop this many seconds after the recording's start.")
     ] = None,
@@ -41,7 +53,18 @@ def replay(
     """
     console = Console()
     options = ReplayOptions(
-        weights, settings, tape, keep_tape, video, report, heads, limit_s, paths=False, prices=prices
+        weights,
+        settings,
+        tape,
+        keep_tape,
+        video,
+        report,
+        heads,
+        limit_s,
+        paths=False,
+        prices=prices,
+        billing_url=billing,
+        billing_run=billing_run,
     )
     with ReplayScreen(console) as screen:
         result = run_replay(recording, out=out, options=options, listener=screen)

@@ -1,0 +1,171 @@
+"""Who may ask for what: keys for machines, passwords for people, scopes for both, and how often.
+
+A key is 256 random bits and is kept as its SHA-256 alone: nothing that long can be guessed from its hash, so a slow
+hash would only cost time. People's passwords can be guessed, so they are kept by argon2 (``passwords``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import StrEnum
+from threading import Lock
+
+from billing.db import access as rows
+from billing.errors import AccessDenied, NotKnown
+from billing.passwords import hash_password, is_password
+from billing.store import BillingStore
+
+_NS = 10**9
+_PREFIX = "tf"
+_SESSION_PREFIX = "ts"
+
+
+class Scope(StrEnum):
+    """What a client or an operator may do."""
+
+    GATE = "gate"
+    VISION = "vision"
+    POS = "pos"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody who is known: a client by its key, or an operator by their session."""
+
+    name: str
+    scopes: frozenset[Scope]
+
+    def needs(self, *scopes: Scope) -> None:
+        """Raise AccessDenied unless one of ``scopes`` is held."""
+        if not self.scopes.intersection(scopes):
+            raise AccessDenied(f"{self.name} lacks the scope {' or '.join(scopes)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A machine that has a key."""
+
+    client_id: str
+    name: str
+    scopes: frozenset[Scope]
+    created_at_ns: int
+    revoked_at_ns: int | None
+
+
+class Access:
+    """Keys, operators and their sessions in a database."""
+
+    def __init__(self, store: BillingStore, session_s: int = 12 * 3_600) -> None:
+        """``session_s``: seconds that an operator stays signed in; a working day."""
+        self._store, self._session_ns = store, session_s * _NS
+
+    def add_client(self, name: str, scopes: frozenset[Scope], at_ns: int) -> str:
+        """Make a key for a machine; this is the only time that it can be seen. Raises AccessDenied for a known name."""
+        client_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+        key = f"{_PREFIX}_{client_id}_{secret}"
+        with self._store.transaction() as books:
+            if name in {known.name for known in rows.clients(books) if known.revoked_at_ns is None}:
+                raise AccessDenied(f"there is a key named {name!r}: revoke it, or choose another name")
+            rows.add_client(books, client_id, name, _digest(key), _joined(scopes), at_ns)
+        return key
+
+    def clients(self) -> tuple[Client, ...]:
+        """Return all keys that were ever made, oldest first, without their secrets."""
+        with self._store.reading() as books:
+            found = rows.clients(books)
+        return tuple(
+            Client(row.client_id, row.name, _split(row.scopes), row.created_at_ns, row.revoked_at_ns) for row in found
+        )
+
+    def revoke_client(self, name: str, at_ns: int) -> None:
+        """Let a key be worth nothing from now on. Raises AccessDenied where there is none of that name."""
+        with self._store.transaction() as books:
+            if not rows.revoke_client(books, name, at_ns):
+                raise AccessDenied(f"there is no key named {name!r}")
+
+    def add_operator(self, login: str, password: str, scopes: frozenset[Scope], at_ns: int) -> None:
+        """Let a person sign in. Raises AccessDenied for a known login or a password that is too short."""
+        hashed = hash_password(password)
+        with self._store.transaction() as books:
+            if rows.operator(books, login) is not None:
+                raise AccessDenied(f"there is an operator named {login!r}")
+            rows.add_operator(books, secrets.token_hex(8), login, hashed, _joined(scopes), at_ns)
+
+    def sign_in(self, login: str, password: str, at_ns: int) -> tuple[str, int]:
+        """Return a session's token and when it ends. Raises NotKnown, which does not say what was wrong."""
+        with self._store.reading() as books:
+            found = rows.operator(books, login)
+        known = found is not None and found.disabled_at_ns is None
+        # The password is checked for unknown logins too, so that the time taken does not tell who is known.
+        if not is_password(password, found.password_hash if found is not None else None) or not known:
+            raise NotKnown("login or password is wrong")
+        token, ends_ns = f"{_SESSION_PREFIX}_{secrets.token_urlsafe(32)}", at_ns + self._session_ns
+        assert found is not None  # known
+        with self._store.transaction() as books:
+            rows.add_session(books, _digest(token), found.operator_id, "operator", at_ns, ends_ns)
+        return token, ends_ns
+
+    def sign_out(self, token: str) -> None:
+        """End a session."""
+        with self._store.transaction() as books:
+            rows.end_session(books, _digest(token))
+
+    def who(self, credential: str, at_ns: int) -> Principal:
+        """Return who holds a key or a session. Raises NotKnown."""
+        if credential.startswith(f"{_SESSION_PREFIX}_"):
+            return self._operator(credential, at_ns)
+        parts = credential.split("_", 2)
+        if len(parts) == 3 and parts[0] == _PREFIX:
+            with self._store.reading() as books:
+                found = rows.client(books, parts[1])
+            if found is not None and hmac.compare_digest(found.digest, _digest(credential)):
+                if found.revoked_at_ns is not None:
+                    raise NotKnown("this key was revoked")
+                return Principal(found.name, _split(found.scopes))
+        raise NotKnown("this key is not known")
+
+    def _operator(self, token: str, at_ns: int) -> Principal:
+        with self._store.reading() as books:
+            found = rows.operator_of_session(books, _digest(token), at_ns)
+        if found is None:
+            raise NotKnown("this session has ended: sign in again")
+        return Principal(found.login, _split(found.scopes))
+
+
+class RateLimiter:
+    """A bucket of tokens for each asker, filled at ``per_s`` up to ``burst``; knows the latest ``most`` askers."""
+
+    def __init__(self, per_s: float, burst: int, most: int = 10_000) -> None:
+        self._per_s, self._burst, self._most = per_s, burst, most
+        self._left: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._lock = Lock()
+
+    def wait_s(self, asker: str, at_ns: int) -> float:
+        """Take a token; return 0, or how many seconds to wait where there is none."""
+        with self._lock:
+            left, then_ns = self._left.pop(asker, (float(self._burst), at_ns))
+            left = min(float(self._burst), left + max(0, at_ns - then_ns) / _NS * self._per_s)
+            wait_s = 0.0 if left >= 1 else (1 - left) / self._per_s
+            self._left[asker] = (left - 1 if wait_s == 0 else left, max(at_ns, then_ns))
+            if len(self._left) > self._most:
+                self._left.popitem(last=False)
+            return wait_s
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _joined(scopes: frozenset[Scope]) -> str:
+    return " ".join(sorted(scopes))
+
+
+def _split(scopes: str) -> frozenset[Scope]:
+    return frozenset(Scope(name) for name in scopes.split())

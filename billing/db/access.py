@@ -1,0 +1,110 @@
+"""Clients, operators, sessions, requests and the audit log inside one transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, insert, select, update
+
+from billing.db.books import Books
+from billing.db.tables import AUDIT, CLIENTS, OPERATORS, REQUESTS, SESSIONS
+
+_CLIENT = select(CLIENTS).where(CLIENTS.c.client_id == bindparam("id"))
+_REQUEST = select(REQUESTS).where(REQUESTS.c.client_id == bindparam("client"), REQUESTS.c.key == bindparam("id"))
+_ADD_REQUEST = insert(REQUESTS)
+_END_REQUEST = update(REQUESTS).where(REQUESTS.c.client_id == bindparam("client"), REQUESTS.c.key == bindparam("id"))
+_ADD_AUDIT = insert(AUDIT)
+
+
+def client(books: Books, client_id: str) -> Row[Any] | None:
+    """Return a client's row."""
+    return books.connection.execute(_CLIENT, {"id": client_id}).one_or_none()
+
+
+def clients(books: Books) -> list[Row[Any]]:
+    """Return all clients' rows, oldest first."""
+    return list(books.connection.execute(select(CLIENTS).order_by(CLIENTS.c.created_at_ns, CLIENTS.c.client_id)))
+
+
+def add_client(books: Books, client_id: str, name: str, digest: str, scopes: str, at_ns: int) -> None:
+    """Keep a client; one of the same name that was revoked gives its name up."""
+    stale = update(CLIENTS).where(CLIENTS.c.name == name, CLIENTS.c.revoked_at_ns.is_not(None))
+    books.connection.execute(stale.values(name=CLIENTS.c.name + " until " + CLIENTS.c.client_id))
+    books.connection.execute(
+        insert(CLIENTS).values(client_id=client_id, name=name, digest=digest, scopes=scopes, created_at_ns=at_ns)
+    )
+
+
+def revoke_client(books: Books, name: str, at_ns: int) -> bool:
+    """Mark a client as revoked; say whether there was one."""
+    change = update(CLIENTS).where(CLIENTS.c.name == name, CLIENTS.c.revoked_at_ns.is_(None))
+    return books.connection.execute(change.values(revoked_at_ns=at_ns)).rowcount == 1
+
+
+def operator(books: Books, login: str) -> Row[Any] | None:
+    """Return an operator's row."""
+    return books.connection.execute(select(OPERATORS).where(OPERATORS.c.login == login)).one_or_none()
+
+
+def add_operator(books: Books, operator_id: str, login: str, password_hash: str, scopes: str, at_ns: int) -> None:
+    """Keep an operator."""
+    books.connection.execute(
+        insert(OPERATORS).values(
+            operator_id=operator_id, login=login, password_hash=password_hash, scopes=scopes, created_at_ns=at_ns
+        )
+    )
+
+
+def add_session(books: Books, digest: str, person_id: str, kind: str, at_ns: int, ends_ns: int) -> None:
+    """Keep a session, and forget those that have ended."""
+    books.connection.execute(delete(SESSIONS).where(SESSIONS.c.expires_at_ns <= at_ns))
+    books.connection.execute(
+        insert(SESSIONS).values(
+            digest=digest, person_id=person_id, kind=kind, created_at_ns=at_ns, expires_at_ns=ends_ns
+        )
+    )
+
+
+def end_session(books: Books, digest: str) -> None:
+    """Forget a session."""
+    books.connection.execute(delete(SESSIONS).where(SESSIONS.c.digest == digest))
+
+
+def operator_of_session(books: Books, digest: str, at_ns: int) -> Row[Any] | None:
+    """Return the row of the operator whose session this is, None once it has ended."""
+    query = select(OPERATORS).join(SESSIONS, SESSIONS.c.person_id == OPERATORS.c.operator_id)
+    query = query.where(
+        SESSIONS.c.digest == digest,
+        SESSIONS.c.kind == "operator",
+        SESSIONS.c.expires_at_ns > at_ns,
+        OPERATORS.c.disabled_at_ns.is_(None),
+    )
+    return books.connection.execute(query).one_or_none()
+
+
+def request(books: Books, client_id: str, key: str) -> Row[Any] | None:
+    """Return what came by an idempotency key."""
+    return books.connection.execute(_REQUEST, {"client": client_id, "id": key}).one_or_none()
+
+
+def add_request(books: Books, client_id: str, key: str, digest: str, at_ns: int) -> None:
+    """Keep that a request came, unless it is known."""
+    if request(books, client_id, key) is None:
+        values = {"client_id": client_id, "key": key, "digest": digest, "at_ns": at_ns}
+        books.connection.execute(_ADD_REQUEST, values)
+
+
+def end_request(books: Books, client_id: str, key: str, status: int, answer: str) -> None:
+    """Keep what a request was answered."""
+    books.connection.execute(_END_REQUEST, {"client": client_id, "id": key, "status": status, "answer": answer})
+
+
+def prune_requests(books: Books, before_ns: int) -> int:
+    """Forget requests that came before then; return how many."""
+    return books.connection.execute(delete(REQUESTS).where(REQUESTS.c.at_ns < before_ns)).rowcount
+
+
+def add_audit(books: Books, at_ns: int, who: str, action: str, subject: str, status: int, detail: str | None) -> None:
+    """Keep who did what."""
+    values = {"at_ns": at_ns, "who": who, "action": action, "subject": subject, "status": status, "detail": detail}
+    books.connection.execute(_ADD_AUDIT, values)

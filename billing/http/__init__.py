@@ -1,0 +1,1 @@
+"""Billing over HTTP: the only rooms of billing that know FastAPI."""

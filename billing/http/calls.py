@@ -1,0 +1,141 @@
+"""Who calls, what they may, and that what they ask for is done once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Header, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
+
+from billing.access import Access, Principal, RateLimiter, Scope
+from billing.errors import BillingError, NotKnown
+from billing.http.metrics import Metrics
+from billing.http.problems import TooManyRequests, status_of
+from billing.inbox import Answer, Inbox, Incoming
+from billing.service import BillingService
+from billing.store import BillingStore
+
+_BEARER = HTTPBearer(auto_error=False, scheme_name="key", description="A client's key, or an operator's session.")
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayNews:
+    """What a webhook told: which request of ours is worth asking about, None for nothing of ours."""
+
+    news_id: str
+    topic: str
+    key: str | None
+
+
+NewsReader = Callable[[bytes, str, int], GatewayNews]
+"""Takes body, signature and the time in Unix nanoseconds; raises WebhookError for what the gateway did not sign."""
+
+Clock = Callable[[], int]
+"""Gives the Unix time in nanoseconds."""
+
+Key = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[!-~]+$")]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes work with; ``limiter`` is for those who are known, ``strangers`` for those who are not."""
+
+    service: BillingService
+    store: BillingStore
+    access: Access
+    inbox: Inbox
+    clock: Clock
+    limiter: RateLimiter
+    strangers: RateLimiter
+    metrics: Metrics
+    news: NewsReader | None = None
+
+
+def parts_of(request: Request) -> Parts:
+    """Return what the app was made with."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Somebody who may read."""
+
+    parts: Parts
+    who: Principal
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Somebody who wants something done."""
+
+    parts: Parts
+    who: Principal
+    incoming: Incoming
+
+    def run(
+        self,
+        operation: Callable[[BillingService, int], BaseModel],
+        status: int = 200,
+    ) -> Response:
+        """Do it once, as of when it first came; the same call with the same key again gets the same answer, marked ``Idempotent-Replayed``."""
+
+        def work(store: BillingStore, at_ns: int) -> Answer:
+            return Answer(status, operation(self.parts.service.on(store), at_ns).model_dump_json())
+
+        try:
+            answer, is_known = self.parts.inbox.handle(self.incoming, work)
+        except BillingError as error:
+            self.parts.inbox.refused(self.incoming, status_of(error), str(error))
+            raise
+        more = {"Idempotent-Replayed": "true"} if is_known else {}
+        return Response(answer.body, answer.status, more, "application/json")
+
+
+async def _known(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+) -> Principal:
+    """Return who calls. Raises NotKnown, or TooManyRequests."""
+    parts = parts_of(request)
+    at_ns = parts.clock()
+    if credentials is None:
+        raise NotKnown("send a key as Authorization: Bearer")
+    who = await run_in_threadpool(parts.access.who, credentials.credentials, at_ns)
+    wait_s = parts.limiter.wait_s(who.name, at_ns)
+    if wait_s > 0:
+        raise TooManyRequests(wait_s)
+    return who
+
+
+def reads(*scopes: Scope) -> Callable[..., Reader]:
+    """Return a dependency: the caller holds one of ``scopes``."""
+
+    def reader(request: Request, who: Annotated[Principal, Depends(_known)]) -> Reader:
+        who.needs(*scopes)
+        parts = parts_of(request)
+        return Reader(parts, who, parts.clock())
+
+    return reader
+
+
+def changes(*scopes: Scope) -> Callable[..., Awaitable[Call]]:
+    """Return a dependency: the caller holds one of ``scopes`` and wants something done, once per ``Idempotency-Key``."""
+
+    async def call(request: Request, who: Annotated[Principal, Depends(_known)], key: Key) -> Call:
+        parts, path = parts_of(request), request.url.path
+        body = await request.body()
+        digest = hashlib.sha256(f"{request.method} {path}\n".encode() + body).hexdigest()
+        route = getattr(request.scope.get("route"), "path", path)
+        incoming = Incoming(who.name, key, digest, f"{request.method} {route}", path, parts.clock())
+        if not who.scopes.intersection(scopes):
+            await run_in_threadpool(parts.inbox.refused, incoming, 403, "lacks the scope")
+        who.needs(*scopes)
+        return Call(parts, who, incoming)
+
+    return call

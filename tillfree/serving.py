@@ -1,0 +1,105 @@
+"""Billing as a service of its own: what ``tillfree billing serve`` starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio.to_thread
+import uvicorn
+from fastapi import FastAPI
+
+from billing.gateway import Gateway, SandboxGateway
+from billing.http.app import create_app
+from billing.http.calls import GatewayNews, NewsReader
+from billing.policy import BillingPolicy
+from billing.pricebook import PriceBook
+from billing.service import BillingService
+from billing.store import BillingStore
+from billing.stripe_gateway import StripeGateway, read_webhook
+from billing.worker import Worker, chores
+from store_layout.errors import InputError
+from tillfree.system import system_clock
+
+_THREADS = 8
+"""Calls worked on at once: two cores have no use for more, and each may hold a database connection."""
+
+STRIPE_KEY = "STRIPE_API_KEY"
+"""The environment variable with Stripe's key: a secret has no place on a command line."""
+
+
+STRIPE_WEBHOOK_SECRET = "STRIPE_WEBHOOK_SECRET"  # noqa: S105 - the name of the variable
+"""The environment variable with the secret that Stripe signs its webhooks with (``whsec_...``)."""
+
+
+def database_of(name: str) -> Path | str:
+    """Return what a command line names: PostgreSQL's URL, or SQLite's file."""
+    return name if "://" in name else Path(name)
+
+
+def sandbox_journal(database: Path | str) -> Path | None:
+    """Return where the sandbox beside a database keeps its books; None beside PostgreSQL, where it has none."""
+    return database.with_name(f"{database.name}.sandbox.jsonl") if isinstance(database, Path) else None
+
+
+def make_gateway(kind: str, journal: Path | None) -> Gateway:
+    """Return the gateway called ``kind``: sandbox or stripe.
+
+    Raises:
+        InputError: the kind is not known, or Stripe's key is missing.
+    """
+    if kind == "sandbox":
+        return SandboxGateway(journal=journal)
+    if kind != "stripe":
+        raise InputError(f"there is no gateway {kind!r}", field="--gateway", mend="choose sandbox or stripe")
+    key = os.environ.get(STRIPE_KEY)
+    if not key:
+        raise InputError("Stripe's key is missing", field=STRIPE_KEY, mend="set this environment variable")
+    return StripeGateway(key)
+
+
+def make_news(kind: str) -> NewsReader | None:
+    """Return what reads the webhooks of the gateway called ``kind``; None where it has none, or their secret is not set."""
+    secret = os.environ.get(STRIPE_WEBHOOK_SECRET)
+    if kind != "stripe" or not secret:
+        return None
+
+    def read(body: bytes, signature: str, at_ns: int) -> GatewayNews:
+        told = read_webhook(body, signature, secret, at_ns)
+        return GatewayNews(told.event_id, told.kind, told.key)
+
+    return read
+
+
+def make_app(
+    book: PriceBook,
+    store: BillingStore,
+    gateway: Gateway,
+    policy: BillingPolicy,
+    *,
+    news: NewsReader | None = None,
+    tend_every_s: float = 10.0,
+    tell: Callable[[str], None] = print,
+) -> FastAPI:
+    """Return the app with its worker, which tends to what is unknown and owed every ``tend_every_s`` seconds."""
+    service = BillingService(book, store, gateway, policy)
+    worker = Worker(chores(service), system_clock, tend_every_s, tell)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        worker.start()
+        try:
+            yield
+        finally:
+            worker.stop()
+            store.close()
+
+    return create_app(service, store, system_clock, news=news, lifespan=lifespan)
+
+
+def serve(app: FastAPI, host: str, port: int) -> None:
+    """Serve until Ctrl-C or SIGTERM; open calls are answered first."""
+    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, date_header=False)
