@@ -5,6 +5,7 @@ The port is ``BillingPort``: what runs a store needs to know nothing else of bil
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -379,7 +380,10 @@ class Dispute:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was laid before the operator: a clip or picture by its place and SHA-256."""
+    """What was laid before the operator: a clip or picture by its place and SHA-256 in small hex.
+
+    Raises ValueError where ``sha256`` is none.
+    """
 
     evidence_id: str
     dispute_id: str
@@ -389,6 +393,10 @@ class Evidence:
     location: str
     added_by: str
     added_at_ns: int
+
+    def __post_init__(self) -> None:
+        if re.fullmatch("[0-9a-f]{64}", self.sha256) is None:
+            raise ValueError(f"{self.evidence_id}: sha256 is {self.sha256!r}: give 64 small hex digits")
 
 
 @dataclass(frozen=True, slots=True)

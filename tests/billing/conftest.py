@@ -3,20 +3,23 @@ from __future__ import annotations
 import contextlib
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from benchmarks.billing_load.processes import NotInstalled, running_postgres
+from billing.gateway import Behaviour
 from billing.money import Money
 from billing.pricebook import Deposit, Price, PriceBook
 from billing.promotions import NForM
 from billing.store import BillingStore
+from tests.billing.till import Till, make_till
 
 
 @pytest.fixture(scope="session")
@@ -153,3 +156,19 @@ def raw(database: Path | str) -> Iterator[Engine]:
     engine = create_engine(url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def till(book: PriceBook, store: BillingStore) -> Iterator[Callable[..., Till]]:
+    """Return what makes tills on the database; every visit of theirs is checked at the end of the test."""
+    made: list[Till] = []
+
+    def make(*script: Behaviour, **settings: Any) -> Till:
+        made.append(make_till(book, store, script, **settings))
+        return made[-1]
+
+    yield make
+    with store.reading() as books:
+        visits = [receipt.visit_id for receipt in books.all_receipts()]
+    for visit in visits:
+        made[-1].check(visit)
