@@ -130,7 +130,7 @@ class _Counter:
         self.commits: list[dict[str, int]] = []
         self._last: dict[str, int] = {}
         self._changes: dict[int, int] = {}
-        event.listen(store._engine, "commit", self._note)
+        event.listen(store._writing, "commit", self._note)
 
     def _note(self, connection: Connection) -> None:
         raw = connection.connection.dbapi_connection
