@@ -61,6 +61,9 @@ class BillingStore:
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         # SQLite forgets what it read when another connection has written: with one that writes all, pages stay in memory.
         self._writing = _engine(database) if self._is_sqlite else self._engine
+        # PostgreSQL's readers see each table as of its own moment anyway, so they need no BEGIN and COMMIT on the way.
+        alone = {} if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._reading = self._engine.execution_options(**alone)
         # SQLite lets one write at a time, and lets others sleep and try again: within a process they wait in line.
         self._one_writer = threading.Lock() if self._is_sqlite else nullcontext()
         self._note: Callable[[Books], None] | None = None
@@ -104,7 +107,7 @@ class BillingStore:
     @contextmanager
     def reading(self) -> Iterator[Books]:
         """Read; nobody waits for a reader. SQLite reads as of one moment, PostgreSQL each table as it is when it is read."""
-        with self._engine.begin() as connection:
+        with self._reading.begin() as connection:
             if self._is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             yield Books(connection)
