@@ -106,7 +106,9 @@ async def _known(
     at_ns = parts.clock()
     if credentials is None:
         raise NotKnown("send a key as Authorization: Bearer")
-    who = await run_in_threadpool(parts.access.who, credentials.credentials, at_ns)
+    who = parts.access.remembered(credentials.credentials, at_ns)
+    if who is None:
+        who = await run_in_threadpool(parts.access.who, credentials.credentials, at_ns)
     wait_s = parts.limiter.wait_s(who.name, at_ns)
     if wait_s > 0:
         raise TooManyRequests(wait_s)

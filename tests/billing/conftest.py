@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import os
 import shutil
-import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
+from benchmarks.billing_load.processes import NotInstalled, running_postgres
 from billing.gateway import Behaviour
 from billing.money import Money
 from billing.pricebook import Deposit, Price, PriceBook
@@ -50,34 +48,15 @@ UNSAFE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autova
 """Settings of a server that nobody cuts the power of, and whose databases are gone before a vacuum would pay."""
 
 
-@contextlib.contextmanager
-def running_postgres(*settings: str) -> Iterator[Path]:
-    """Run a PostgreSQL of its own, and yield the folder of its socket."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not programs and shutil.which("initdb") is None:
-        pytest.skip("needs PostgreSQL: the Debian package postgresql")
-    programs = programs or [Path(shutil.which("initdb") or "").parent]
-    with TemporaryDirectory(prefix="tillfree-pg-") as place:
-        folder = Path(place)
-        as_user: list[str] = []
-        if os.getuid() == 0:  # PostgreSQL refuses to run as root
-            shutil.chown(folder, "postgres")
-            as_user = ["runuser", "-u", "postgres", "--"]
-        run = functools.partial(subprocess.run, check=True, capture_output=True, cwd="/")
-        make = f"-D {place}/data --no-sync -U till -A trust -E UTF8".split()
-        run([*as_user, str(programs[-1] / "initdb"), *make])
-        control = [*as_user, str(programs[-1] / "pg_ctl"), "-D", f"{place}/data", "-w", "-l", f"{place}/log"]
-        options = ["listen_addresses=''", f"unix_socket_directories={place}", "max_connections=200", *settings]
-        run([*control, "-o", " ".join(f"-c {option}" for option in options), "start"])
-        yield folder
-        run([*control, "-m", "immediate", "stop"])
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Path]:
     """Run a PostgreSQL that waits for no disk, and return the folder of its socket."""
-    with running_postgres(*UNSAFE) as folder:
-        yield folder
+    with TemporaryDirectory(prefix="tillfree-pg-") as place:
+        try:
+            with running_postgres(Path(place), *UNSAFE) as socket:
+                yield socket
+        except NotInstalled as error:
+            pytest.skip(str(error))
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,12 @@ def serve_billing(
     layout: Annotated[Path | None, typer.Option(help="A store's layout, for its prices.", show_default=False)] = None,
     settings: Annotated[Path | None, typer.Option(help="A settings file; its billing part counts.")] = None,
     gateway: Annotated[str, typer.Option(help="sandbox, or stripe (key in STRIPE_API_KEY).")] = "sandbox",
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            "--sandbox-journal", help="Where the sandbox keeps its books.", show_default="beside SQLite's file"
+        ),
+    ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; put a TLS proxy in front of any other.")
     ] = "127.0.0.1",
@@ -126,7 +132,7 @@ def serve_billing(
     book = _prices(prices, layout)
     policy = load_settings(settings).billing
     where = database_of(database)
-    made = make_gateway(gateway, sandbox_journal(where))
+    made = make_gateway(gateway, journal or sandbox_journal(where))
     console = Console(stderr=True)
     app = make_app(
         book,
