@@ -429,6 +429,55 @@ class StoredVisit:
     refused: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in billing, as ``news`` has it; ``body`` is JSON."""
+
+    event_id: int
+    topic: str
+    visit_id: str
+    at_ns: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Somebody who listens to topics. The secret stays inside."""
+
+    endpoint_id: str
+    url: str
+    topics: tuple[str, ...]
+    created_at_ns: int
+    disabled_at_ns: int | None = None
+
+
+class DeliveryState(StrEnum):
+    """How the delivery of an event to an endpoint stands: to be tried, done, or given up."""
+
+    DUE = "due"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event on its way to an endpoint. ``problem`` is why it was not delivered when it was last tried.
+
+    ``next_at_ns`` is when a DUE one is tried next; one that is being sent has there when its sender is given up for dead.
+    """
+
+    delivery_id: int
+    event_id: int
+    endpoint_id: str
+    topic: str
+    visit_id: str
+    state: DeliveryState
+    tries: int
+    next_at_ns: int
+    delivered_at_ns: int | None
+    problem: str | None
+
+
 class BillingPort(Protocol):
     """What a store's runner asks of billing."""
 

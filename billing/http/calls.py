@@ -17,6 +17,7 @@ from billing.errors import BillingError, NotKnown
 from billing.http.metrics import Metrics
 from billing.http.problems import TooManyRequests, status_of
 from billing.inbox import Answer, Inbox, Incoming
+from billing.outbox import Outbox
 from billing.service import BillingService
 from billing.store import BillingStore
 
@@ -54,6 +55,7 @@ class Parts:
     strangers: RateLimiter
     metrics: Metrics
     news: NewsReader | None = None
+    outbox: Outbox | None = None
 
 
 def parts_of(request: Request) -> Parts:

@@ -119,7 +119,9 @@ def serve_billing(
     gateway: Annotated[str, typer.Option(help="sandbox, or stripe (key in STRIPE_API_KEY).")] = "sandbox",
     journal: Annotated[
         Path | None,
-        typer.Option("--sandbox-journal", help="Where the sandbox keeps its books.", show_default="beside SQLite's file"),
+        typer.Option(
+            "--sandbox-journal", help="Where the sandbox keeps its books.", show_default="beside SQLite's file"
+        ),
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; put a TLS proxy in front of any other.")
