@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -11,10 +12,10 @@ from typing import Protocol
 
 import psycopg
 
+import billing.schema
 from benchmarks.billing_load.bulk import load_in_bulk
 from benchmarks.billing_load.processes import running_postgres
 from benchmarks.billing_load.rows import S, trace, trace_debt
-from billing.migrations import HEAD
 from billing.store import BillingStore
 from tillfree.system import system_clock
 
@@ -22,6 +23,9 @@ KEPT_FROM = 100_000
 """Databases with fewer visits are made anew each time: it takes seconds, and each run adds visits of its own."""
 
 Tell = Callable[[int], None]
+_VERSIONS = sorted((Path(billing.schema.__path__[0]) / "versions").glob("*.py"))
+SCHEMA = hashlib.sha256(b"".join(file.read_bytes() for file in _VERSIONS)).hexdigest()[:12]
+"""Part of the names of what is kept: another schema is loaded anew."""
 traced = cache(trace)
 traced_debt = cache(trace_debt)
 
@@ -60,7 +64,7 @@ class SqliteDatabases:
 
     def stored(self, count: int, tell: Tell) -> Path:
         """See ``Databases.stored``."""
-        file = (self.kept if count >= KEPT_FROM else self.place) / f"stored-{count}-{HEAD}.sqlite"
+        file = (self.kept if count >= KEPT_FROM else self.place) / f"stored-{count}-{SCHEMA}.sqlite"
         if not file.exists():
             part = file.with_suffix(".part")
             part.unlink(missing_ok=True)
@@ -85,7 +89,7 @@ class PostgresDatabases:
 
     def stored(self, count: int, tell: Tell) -> str:
         """See ``Databases.stored``."""
-        name = f"stored_{count}_{HEAD}"
+        name = f"stored_{count}_{SCHEMA}"
         if count < KEPT_FROM or not self._run(f"SELECT 1 FROM pg_database WHERE datname = '{name}'"):
             self._run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", "DROP DATABASE IF EXISTS part WITH (FORCE)")
             self._run("CREATE DATABASE part")
@@ -109,7 +113,7 @@ def opened(kind: str, place: Path, kept: Path) -> Iterator[Databases]:
     if kind == "sqlite":
         yield SqliteDatabases(place, kept)
         return
-    folder = kept / f"postgresql-{HEAD}"
+    folder = kept / f"postgresql-{SCHEMA}"
     folder.mkdir(exist_ok=True)
     folder.chmod(0o755)
     durable = ("fsync=on", "synchronous_commit=on", "full_page_writes=on", "shared_buffers=1GB", "max_wal_size=4GB")
