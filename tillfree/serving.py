@@ -19,7 +19,7 @@ from billing.pricebook import PriceBook
 from billing.service import BillingService
 from billing.store import BillingStore
 from billing.stripe_gateway import StripeGateway, read_webhook
-from billing.worker import Worker, chores
+from billing.worker import Worker, chores, forgetting
 from store_layout.errors import InputError
 from tillfree.system import system_clock
 
@@ -85,7 +85,7 @@ def make_app(
 ) -> FastAPI:
     """Return the app with its worker, which tends to what is unknown and owed every ``tend_every_s`` seconds."""
     service = BillingService(book, store, gateway, policy)
-    worker = Worker(chores(service), system_clock, tend_every_s, tell)
+    worker = Worker((*chores(service), forgetting(store)), system_clock, tend_every_s, tell)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
