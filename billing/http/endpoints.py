@@ -12,7 +12,7 @@ from billing.errors import UnknownEndpoint
 from billing.http.calls import Call, Parts, Reader, changes, reads
 from billing.http.cursors import Cursor, Limit, numbered, written
 from billing.http.models import Page
-from billing.http.problems import documented
+from billing.http.problems import change_documented, documented
 from billing.http.times import UtcIn, UtcOut
 from billing.news import TOPICS
 from billing.outbox import Outbox
@@ -82,7 +82,7 @@ class Replayed(Strict):
     count: int
 
 
-@router.post("/endpoints", status_code=201, response_model=EndpointOut, responses=documented(404, 409, 422))
+@router.post("/endpoints", status_code=201, response_model=EndpointOut, responses=change_documented(404))
 def add_endpoint(given: EndpointIn, call: _Admin) -> Response:
     """Send events of these topics to a URL from now on; keep the secret, it is shown this once."""
 
@@ -98,19 +98,19 @@ def list_endpoints(reader: _Look) -> Endpoints:
     return Endpoints(items=tuple(_shown(each) for each in _outbox(reader.parts).endpoints()))
 
 
-@router.post("/endpoints/{endpoint_id}/disable", response_model=EndpointOut, responses=documented(404, 422))
+@router.post("/endpoints/{endpoint_id}/disable", response_model=EndpointOut, responses=change_documented(404))
 def disable_endpoint(endpoint_id: _EndpointId, call: _Admin) -> Response:
     """Send nothing more there."""
     return call.run(lambda _, at_ns: _shown(_outbox(call.parts).disable(endpoint_id, at_ns)))
 
 
-@router.post("/endpoints/{endpoint_id}/enable", response_model=EndpointOut, responses=documented(404, 422))
+@router.post("/endpoints/{endpoint_id}/enable", response_model=EndpointOut, responses=change_documented(404))
 def enable_endpoint(endpoint_id: _EndpointId, call: _Admin) -> Response:
     """Send there again, what was left over too."""
     return call.run(lambda _, _at_ns: _shown(_outbox(call.parts).enable(endpoint_id)))
 
 
-@router.post("/endpoints/{endpoint_id}/replay", response_model=Replayed, responses=documented(404, 422))
+@router.post("/endpoints/{endpoint_id}/replay", response_model=Replayed, responses=change_documented(404))
 def replay_endpoint(endpoint_id: _EndpointId, given: ReplayIn, call: _Admin) -> Response:
     """Send all events of an endpoint's topics once more, from a time on."""
 
@@ -135,7 +135,7 @@ def list_deliveries(
     return DeliveryPage(items=tuple(_delivery(each) for each in found), cursor=last)
 
 
-@router.post("/deliveries/{delivery_id}/replay", response_model=Replayed, responses=documented(404, 422))
+@router.post("/deliveries/{delivery_id}/replay", response_model=Replayed, responses=change_documented(404))
 def replay_delivery(delivery_id: _Number, call: _Admin) -> Response:
     """Send one event once more, whatever became of it."""
 

@@ -10,7 +10,7 @@ from billing.access import Scope
 from billing.errors import UnknownVisit
 from billing.http.calls import Reader, reads
 from billing.http.models import Id
-from billing.http.problems import documented
+from billing.http.problems import documented, typed
 from billing.pdf import render_pdf
 from billing.render import render_html
 from billing.texts import best_locale
@@ -21,7 +21,7 @@ _Look = Annotated[Reader, Depends(reads(Scope.POS, Scope.OPERATOR, Scope.AUDITOR
 _Language = Annotated[str | None, Header(alias="Accept-Language", max_length=200)]
 
 
-@router.get("/{visit_id}/receipt.html", responses=documented(404, 422) | {200: {"content": {"text/html": {}}}})
+@router.get("/{visit_id}/receipt.html", response_class=Response, responses=documented(404, 422) | typed("text/html"))
 def get_receipt_html(visit_id: Id, reader: _Look, language: _Language = None) -> Response:
     """Return the receipt to look at, in the language asked for."""
     charge = _last_charge(reader, visit_id)
@@ -29,7 +29,9 @@ def get_receipt_html(visit_id: Id, reader: _Look, language: _Language = None) ->
     return Response(page, media_type="text/html")
 
 
-@router.get("/{visit_id}/receipt.pdf", responses=documented(404, 422) | {200: {"content": {"application/pdf": {}}}})
+@router.get(
+    "/{visit_id}/receipt.pdf", response_class=Response, responses=documented(404, 422) | typed("application/pdf")
+)
 def get_receipt_pdf(visit_id: Id, reader: _Look, language: _Language = None) -> Response:
     """Return the receipt to print, in the language asked for."""
     charge = _last_charge(reader, visit_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,8 +11,10 @@ from httpx2 import Response
 from starlette.testclient import TestClient
 
 from billing.access import Access, Scope
+from billing.errors import DeliveryError
 from billing.gateway import SandboxGateway
 from billing.http.app import create_app
+from billing.outbox import Outbox
 from billing.policy import BillingPolicy
 from billing.pricebook import PriceBook
 from billing.service import BillingService
@@ -22,6 +24,13 @@ NOON_NS = 1_772_442_000_123_456_789
 NOON = "2026-03-02T09:00:00.123456789Z"
 COLA = [{"sku": "cola", "quantity": 2}]
 DECLINED = "card-empty"
+
+
+class Nobody:
+    """Listens to nothing."""
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> int:
+        raise DeliveryError(f"{url} is not there")
 
 
 class Shop:
@@ -34,7 +43,8 @@ class Shop:
         self.gateway = SandboxGateway(declined_tokens=[DECLINED])
         self.service = BillingService(book, store, self.gateway, policy)
         self.access = Access(store)
-        self.app: FastAPI = create_app(self.service, store, lambda: self.now_ns, per_s=per_s)
+        self.outbox = Outbox(store, Nobody())
+        self.app: FastAPI = create_app(self.service, store, lambda: self.now_ns, outbox=self.outbox, per_s=per_s)
         self._numbers = itertools.count()
         self.key = self.access.add_client("all", frozenset(Scope), self.now_ns)
         self.client = self.client_of(self.key)

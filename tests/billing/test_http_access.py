@@ -28,6 +28,13 @@ _COUNTER = {POS, OPERATOR, AUDITOR}
 
 # Who may do what, written down by hand and not read from the routes; None is for everybody.
 MATRIX: dict[tuple[str, str], set[Scope] | None] = {
+    ("POST", "/v1/endpoints"): {ADMIN},
+    ("GET", "/v1/endpoints"): {ADMIN, AUDITOR},
+    ("POST", "/v1/endpoints/{endpoint_id}/disable"): {ADMIN},
+    ("POST", "/v1/endpoints/{endpoint_id}/enable"): {ADMIN},
+    ("POST", "/v1/endpoints/{endpoint_id}/replay"): {ADMIN},
+    ("GET", "/v1/endpoints/{endpoint_id}/deliveries"): {ADMIN, AUDITOR},
+    ("POST", "/v1/deliveries/{delivery_id}/replay"): {ADMIN},
     ("POST", "/v1/visits"): {GATE},
     ("GET", "/v1/visits"): _LOOK,
     ("GET", "/v1/visits/{visit_id}"): _LOOK,
@@ -36,6 +43,8 @@ MATRIX: dict[tuple[str, str], set[Scope] | None] = {
     ("GET", "/v1/visits/{visit_id}/draft"): _LOOK,
     ("POST", "/v1/visits/{visit_id}/receipt"): {VISION},
     ("GET", "/v1/visits/{visit_id}/receipt"): _LOOK,
+    ("GET", "/v1/visits/{visit_id}/receipt.html"): {POS, OPERATOR, AUDITOR},
+    ("GET", "/v1/visits/{visit_id}/receipt.pdf"): {POS, OPERATOR, AUDITOR},
     ("GET", "/v1/visits/{visit_id}/charges"): _LOOK,
     ("POST", "/v1/visits/{visit_id}/charges"): {OPERATOR},
     ("POST", "/v1/visits/{visit_id}/cash"): {POS},

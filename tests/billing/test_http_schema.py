@@ -17,11 +17,14 @@ from schemathesis.engine import Status, events, from_schema
 from schemathesis.schemas import BaseSchema
 
 from billing.access import Scope
+from billing.db.outbox import add_endpoint
 from billing.http.app import create_app
 from billing.http.calls import GatewayNews
 from billing.pricebook import PriceBook
 from billing.store import BillingStore
-from tests.billing.shop import COLA, DECLINED, NOON_NS, Shop
+from billing.types import Endpoint
+from billing.webhooks import new_secret
+from tests.billing.shop import COLA, DECLINED, NOON, NOON_NS, Shop
 
 METHODS = ("get", "post", "put", "patch", "delete")
 KEY = re.compile(r"[!-~]{1,200}")
@@ -32,6 +35,7 @@ KNOWN = {
     "visit_id": ("done", "open", "cash", "debt", "none"),
     "refund_id": ("r1", "cash-back", "none"),
     "dispute_id": ("d1", "d2", "none"),
+    "endpoint_id": ("ep_1", "ep_2"),
     "sku": ("cola", "bread", "water", "gold"),
 }
 
@@ -43,7 +47,7 @@ REFUSALS = ["2xx", "3xx", "400", "401", "404", "409", "412", "422"]
 def shop(store: BillingStore, book: PriceBook) -> Shop:
     """Return a shop with a visit of each kind."""
     shop = Shop(store, book, per_s=1e6)
-    shop.app = create_app(shop.service, store, lambda: shop.now_ns, news=read_news, per_s=1e6)
+    shop.app = create_app(shop.service, store, lambda: shop.now_ns, news=read_news, outbox=shop.outbox, per_s=1e6)
     shop.client = shop.client_of(shop.key)
     shop.access.add_operator("anna", PASSWORD, frozenset({Scope.OPERATOR}), NOON_NS)
     shop.final("done")
@@ -53,6 +57,9 @@ def shop(store: BillingStore, book: PriceBook) -> Shop:
     for refund in ("r1", "r2"):
         item = {"sku": "cola", "quantity": 1}
         shop.do("/v1/refunds", {"refund_id": refund, "visit_id": "done", "reason": "goodwill", "items": [item]})
+    with store.transaction() as books:
+        add_endpoint(books, Endpoint("ep_1", "https://shop.example/hooks", ("receipt.final",), NOON_NS), new_secret())
+    shop.final("told")
     for dispute in ("d1", "d2"):
         shop.do("/v1/disputes", {"dispute_id": dispute, "visit_id": "cash", "kind": "contest", "items": COLA})
     return shop
@@ -185,11 +192,16 @@ def test_every_operation_succeeds_as_documented(shop: Shop) -> None:
         ("POST", "/v1/disputes", {}, asked),
         ("POST", "/v1/disputes/{dispute_id}/evidence", {"dispute_id": "d3"}, clip),
         ("POST", "/v1/disputes/{dispute_id}/decision", {"dispute_id": "d3"}, {"state": "upheld", "note": "seen"}),
+        ("POST", "/v1/endpoints", {}, {"url": "https://shop.example/more", "topics": ["charge.paid"]}),
+        ("POST", "/v1/endpoints/{endpoint_id}/disable", {"endpoint_id": "ep_1"}, None),
+        ("POST", "/v1/endpoints/{endpoint_id}/enable", {"endpoint_id": "ep_1"}, None),
+        ("POST", "/v1/endpoints/{endpoint_id}/replay", {"endpoint_id": "ep_1"}, {"since": NOON}),
+        ("POST", "/v1/deliveries/{delivery_id}/replay", {"delivery_id": "1"}, None),
         ("POST", "/v1/resolve", {}, None),
         ("POST", "/v1/sessions", {}, {"login": "anna", "password": PASSWORD}),
         ("DELETE", "/v1/sessions", {}, None),
     ]
-    places = {"visit_id": "new", "refund_id": "cash-back", "dispute_id": "d3"}
+    places = {"visit_id": "new", "refund_id": "cash-back", "dispute_id": "d3", "endpoint_id": "ep_1"}
     reads = [label.partition(" ")[2] for label in sorted(operations(shop.app.openapi())) if label.startswith("GET")]
     calls += [("GET", path, {name: places[name] for name in re.findall(r"{(\w+)}", path)}, None) for path in reads]
     for method, path, names, body in calls:
@@ -219,7 +231,7 @@ def test_operations_are_called_as_their_functions(shop: Shop) -> None:
     named = {each["operationId"] for item in document["paths"].values() for each in item.values()}
     functions = {
         name
-        for module in ("visits", "money", "system", "news", "reference")
+        for module in ("visits", "receipts", "money", "endpoints", "system", "news", "reference")
         for name, value in vars(__import__(f"billing.http.{module}", fromlist=["router"])).items()
         if callable(value) and getattr(value, "__module__", "") == f"billing.http.{module}"
     }
