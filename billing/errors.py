@@ -22,6 +22,9 @@ BillingError
 │   ├── PassExpired     shown too late
 │   └── PassFromFuture  issued later than the gate's clock allows
 ├── QrError           a text or size that no QR code can have
+├── CardError         details that no card on file can have
+│   ├── CardDeclined    the card was refused when it was to be registered
+│   └── CardFormError   fields of a card form that are wrong, by name
 └── GatewayError
     ├── GatewayTimeout   no answer: nobody knows whether money moved
     ├── GatewayRefused   the gateway would not take the request at all
@@ -32,6 +35,8 @@ InputError (store_layout.errors)
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from store_layout.errors import InputError
 
@@ -136,6 +141,22 @@ class PassFromFuture(PassError):
 
 class QrError(BillingError, ValueError):
     """A text or size that no QR code can have."""
+
+
+class CardError(BillingError, ValueError):
+    """A card that cannot be kept."""
+
+
+class CardDeclined(CardError):
+    """A card that its bank, or the gateway, would not have registered."""
+
+
+class CardFormError(CardError):
+    """A card form that was filled in wrongly. ``fields`` says by field what is wrong, never what was typed."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self.fields = dict(fields)
+        super().__init__("; ".join(f"{field}: {flaw}" for field, flaw in self.fields.items()))
 
 
 class GatewayError(BillingError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -94,6 +94,15 @@ Behaviour = Literal["ok", "decline", "needs_shopper", "timeout", "lost_answer", 
 """What a sandbox does with a request: take it; decline it; ask the shopper to authenticate; never get it; take it
 and lose the answer; get it twice over a bad line. A cancellation heeds ``timeout`` and ``lost_answer`` alone."""
 
+SANDBOX_CARD = "sandbox-card-"
+"""How tokens of ``SandboxCardDesk`` begin."""
+
+SANDBOX_DECLINED = f"{SANDBOX_CARD}declined-"
+"""How those begin whose holds and charges the sandbox declines."""
+
+SANDBOX_ASKS = f"{SANDBOX_CARD}asks-"
+"""How those begin whose charges, though not their holds, wait for the shopper to authenticate."""
+
 _GIVING = (PaymentAction.HOLD, PaymentAction.CHARGE)
 
 
@@ -109,9 +118,11 @@ class _Held:
 class SandboxGateway:
     """A gateway in memory. ``script`` says what happens to each ``send`` and ``cancel`` in turn, then all is well.
 
-    The script may have no end. ``declined_tokens`` are cards without money. Holds lapse after
-    ``hold_ns``. With a ``journal`` (a file of JSON lines) it remembers what
-    it did when it is opened again. Safe to use from several threads, and a journal from one process.
+    The script may have no end. ``declined_tokens`` are cards without money, beside those that begin with
+    SANDBOX_DECLINED. Holds lapse after ``hold_ns``. ``on_file`` tells whether a token of a ``SandboxCardDesk`` is kept
+    there (pass the desk's own ``on_file``): others of the desk's form are refused, and without it none is. With a
+    ``journal`` (a file of JSON lines) it remembers what it did when it is opened again. Safe to use from several threads,
+    and a journal from one process.
     """
 
     def __init__(
@@ -121,6 +132,7 @@ class SandboxGateway:
         hold_ns: int = 7 * 86_400 * 10**9,
         smallest_minor: int = 1,
         journal: Path | None = None,
+        on_file: Callable[[str], bool] | None = None,
     ) -> None:
         self._script = iter(script)
         self._declined = frozenset(declined_tokens)
@@ -128,6 +140,7 @@ class SandboxGateway:
         self._done: dict[str, tuple[GatewayRequest, GatewayAnswer]] = {}
         self._held: dict[str, _Held] = {}
         self._lock = threading.Lock()
+        self._on_file = on_file
         self._journal = journal
         if journal is not None:
             recall(journal, lambda said: self._remember(*_from_journal(said)))
@@ -210,9 +223,13 @@ class SandboxGateway:
         return (PaymentState.DECLINED, "declined") if behaviour == "decline" else (PaymentState.DONE, None)
 
     def _asked_of_card(self, request: GatewayRequest, behaviour: Behaviour) -> tuple[PaymentState, str | None]:
-        if behaviour == "decline" or request.token in self._declined:
+        token = request.token
+        if self._on_file is not None and token.startswith(SANDBOX_CARD) and not self._on_file(token):
+            raise GatewayRefused(f"{request.key}: the card is not on file")
+        if behaviour == "decline" or token in self._declined or token.startswith(SANDBOX_DECLINED):
             return PaymentState.DECLINED, "card declined"
-        if behaviour == "needs_shopper":
+        asks = token.startswith(SANDBOX_ASKS) and request.action is PaymentAction.CHARGE
+        if behaviour == "needs_shopper" or asks:
             return PaymentState.NEEDS_SHOPPER, "the card asks for authentication"
         return PaymentState.DONE, None
 

@@ -1,4 +1,4 @@
-"""What talking to Stripe takes: the client, and its errors in billing's words."""
+"""What talking to Stripe takes, shared by ``stripe_gateway`` and ``stripe_cards``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Stripe as the payment gateway. Needs the extra ``tillfree[stripe]``.
 
-Stripe's types are known here and in ``stripe_client``, and nowhere else. A hold is a PaymentIntent with manual capture; captures and voids change that intent, refunds are objects of their own.
+Stripe's types are known here, in ``stripe_cards`` and in ``stripe_client``, which both share, and nowhere else. A
+hold is a PaymentIntent with manual capture; captures and voids change that intent, refunds are objects of their own.
 Every request leaves a *mark* in its intent's metadata: its key, action, amount and digest. Marks outlive Stripe's
 idempotency keys, which are pruned after a day or more, so that asking again never pays again. See docs/adr/0013.
 """

@@ -46,7 +46,7 @@ ADAPTERS: dict[str, set[str]] = {
         "billing/store.py",
     },
     "segno": {"billing/qr.py"},
-    "stripe": {"billing/stripe_client.py", "billing/stripe_gateway.py"},
+    "stripe": {"billing/stripe_cards.py", "billing/stripe_client.py", "billing/stripe_gateway.py"},
     "supervision": {"vision/tracking/roboflow.py"},
     "torch": {"simulator/bake.py"},
     "trackers": {"vision/tracking/roboflow.py"},

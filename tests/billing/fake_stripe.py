@@ -1,7 +1,7 @@
 """A Stripe of our own for tests: a real HTTP server on loopback with its own books, clock and troubles.
 
 Written after Stripe's API reference and independent of the adapter: form encoding in, JSON out, idempotency keys with
-replayed answers, lists in pages, a search that may be behind.
+replayed answers, lists in pages, a search that may be behind; customers, and Checkout Sessions that register cards.
 """
 
 from __future__ import annotations
@@ -21,6 +21,16 @@ the key's answer from now on, as Stripe has it once it began with a request."""
 
 STEP_S = 86_400
 DECLINES = {"pm_broke": "insufficient_funds", "pm_stolen": "stolen_card", "pm_sca": "authentication_required"}
+CARDS = {
+    "4242424242424242": "visa",
+    "5555555555554444": "mastercard",
+    "4000000000000341": "visa",
+    "4000002760003184": "visa",
+}
+"""Test cards that can be registered: https://docs.stripe.com/testing."""
+
+CHARGED = {"4000000000000341": "card_declined", "4000002760003184": "authentication_required"}
+"""Registered cards that refuse a payment off session."""
 
 
 class Refusal(Exception):
@@ -44,6 +54,10 @@ class FakeStripe:
     forgets: bool = False
     intents: dict[str, dict[str, Any]] = field(default_factory=dict)
     refunds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    customers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sessions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    methods: dict[str, dict[str, Any]] = field(default_factory=dict)
+    numbers: dict[str, str] = field(default_factory=dict)
     kept: dict[str, tuple[str, list[tuple[str, str]], int, dict[str, Any]]] = field(default_factory=dict)
     busy: set[str] = field(default_factory=set)
     waiting: threading.Event = field(default_factory=threading.Event)
@@ -82,6 +96,37 @@ class FakeStripe:
             intent = self.intents[intent_id]
             if intent["status"] in ("requires_action", "requires_payment_method"):
                 self._authorise(intent)
+
+    def fill_in(self, session_id: str, number: str, month: int = 1, year: int = 2030) -> None:
+        """Type a card into a hosted form. One that its bank refuses leaves the form open for another."""
+        with self.lock:
+            session = self.sessions[session_id]
+            setup = session["setup_intent"]
+            if session["status"] != "open":
+                raise AssertionError(f"the form is {session['status']}")
+            if number not in CARDS:
+                error = {"type": "card_error", "code": "card_declined", "decline_code": "generic_decline"}
+                setup |= {"status": "requires_payment_method", "last_setup_error": error}
+                return
+            method_id = f"pm_registered{len(self.methods) + 1:06d}"
+            card = {"brand": CARDS[number], "exp_month": month, "exp_year": year, "last4": number[-4:]}
+            self.methods[method_id] = {
+                "id": method_id,
+                "object": "payment_method",
+                "type": "card",
+                "card": card,
+                "customer": session["customer"],
+            }
+            self.numbers[method_id] = number
+            setup |= {"status": "succeeded", "last_setup_error": None, "payment_method": method_id}
+            session |= {"status": "complete", "url": None}
+
+    def lapse(self, session_id: str) -> None:
+        """Let a day pass over a hosted form."""
+        with self.lock:
+            session = self.sessions[session_id]
+            session |= {"status": "expired", "url": None}
+            session["setup_intent"]["status"] = "canceled"
 
     def fail(self, trouble: Trouble, path: str, form: list[tuple[str, str]], key: str | None) -> None:
         """Refuse a POST that shall fail, before anything is done."""
@@ -140,6 +185,10 @@ class FakeStripe:
                     return self._shown(self._intent(intent_id), "latest_charge" in str(query))
                 case ["refunds"]:
                     return self._list(path, self.refunds, query, "payment_intent")
+                case ["checkout", "sessions", session_id]:
+                    return self._session_shown(_known(self.sessions, session_id), str(query))
+                case ["payment_methods", method_id]:
+                    return _known(self.methods, method_id)
         raise Refusal(404, "invalid_request_error", f"Unrecognized request URL (GET: {path}).")
 
     def _do(self, path: str, form: dict[str, Any]) -> dict[str, Any]:
@@ -157,6 +206,12 @@ class FakeStripe:
                 return self._shown(self._cancel(self._intent(intent_id), form), expands)
             case ["refunds"]:
                 return self._refund(form)
+            case ["customers"]:
+                return self._customer(form)
+            case ["checkout", "sessions"]:
+                return self._session(form)
+            case ["payment_methods", method_id, "detach"]:
+                return self._detach(_known(self.methods, method_id), form)
         raise Refusal(404, "invalid_request_error", f"Unrecognized request URL (POST: {path}).")
 
     def _create(self, form: dict[str, Any]) -> dict[str, Any]:
@@ -168,6 +223,9 @@ class FakeStripe:
         types = form["allowed_payment_method_types"]
         if form["confirm"] != "true" or form["off_session"] != "true" or types != {"0": "card"}:
             raise Refusal(400, "invalid_request_error", "This fake confirms cards off session only.")
+        registered = self.methods.get(form["payment_method"])
+        if registered is not None and registered["customer"] != form["customer"]:
+            raise Refusal(400, "invalid_request_error", "The PaymentMethod does not belong to the Customer.")
         if len(form["metadata"]) > 50 or any(len(k) > 40 or len(v) > 500 for k, v in form["metadata"].items()):
             raise Refusal(400, "invalid_request_error", "Metadata is too long.")
         intent: dict[str, Any] = {
@@ -192,7 +250,8 @@ class FakeStripe:
         return intent
 
     def _confirm(self, intent: dict[str, Any]) -> None:
-        code = DECLINES.get(intent["payment_method"])
+        number = self.numbers.get(intent["payment_method"], "")
+        code = DECLINES.get(intent["payment_method"]) or CHARGED.get(number)
         if intent["payment_method"] == "pm_asks":
             intent["status"] = "requires_action"
         elif intent["payment_method"] == "pm_slow":
@@ -269,10 +328,56 @@ class FakeStripe:
         self.refunds[refund["id"]] = refund
         return refund
 
+    def _customer(self, form: dict[str, Any]) -> dict[str, Any]:
+        _allowed(form, "metadata")
+        if any(len(name) > 40 or len(value) > 500 for name, value in form["metadata"].items()):
+            raise Refusal(400, "invalid_request_error", "Metadata is too long.")
+        customer = {"id": f"cus_{len(self.customers) + 1:06d}", "object": "customer", "metadata": form["metadata"]}
+        self.customers[customer["id"]] = customer
+        return customer
+
+    def _session(self, form: dict[str, Any]) -> dict[str, Any]:
+        _allowed(form, "mode", "customer", "allowed_payment_method_types", "success_url", "cancel_url")
+        if form["mode"] != "setup" or form["allowed_payment_method_types"] != {"0": "card"}:
+            raise Refusal(400, "invalid_request_error", "This fake registers cards only.")
+        if not all(form[name].startswith(("http://", "https://")) for name in ("success_url", "cancel_url")):
+            raise Refusal(400, "invalid_request_error", "Not a valid URL", code="url_invalid")
+        number = len(self.sessions) + 1
+        setup: dict[str, Any] = {
+            "id": f"seti_{number:06d}",
+            "object": "setup_intent",
+            "status": "requires_payment_method",
+        }
+        session = {
+            "id": f"cs_test_{number:06d}",
+            "object": "checkout.session",
+            "mode": "setup",
+            "status": "open",
+            "customer": _known(self.customers, form["customer"])["id"],
+            "setup_intent": setup | {"payment_method": None, "last_setup_error": None},
+            "url": f"https://checkout.stripe.com/c/pay/cs_test_{number:06d}",
+        }
+        self.sessions[str(session["id"])] = session
+        return self._session_shown(session, "")
+
+    def _session_shown(self, session: dict[str, Any], expands: str) -> dict[str, Any]:
+        setup = session["setup_intent"]
+        if "setup_intent" not in expands:
+            return {**session, "setup_intent": setup["id"]}
+        if "setup_intent.payment_method" in expands and setup["payment_method"] is not None:
+            setup = {**setup, "payment_method": self.methods[setup["payment_method"]]}
+        return {**session, "setup_intent": setup}
+
+    def _detach(self, method: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
+        _allowed(form)
+        if method["customer"] is None:
+            message = "The payment method you provided is not attached to a customer so detachment is impossible."
+            raise Refusal(400, "invalid_request_error", message)
+        method["customer"] = None
+        return method
+
     def _intent(self, intent_id: str) -> dict[str, Any]:
-        if intent_id not in self.intents:
-            raise Refusal(404, "invalid_request_error", f"No such payment_intent: '{intent_id}'")
-        return self.intents[intent_id]
+        return _known(self.intents, intent_id)
 
     def _shown(self, intent: dict[str, Any], expands: bool) -> dict[str, Any]:
         charge = intent["latest_charge"]
@@ -302,6 +407,12 @@ class FakeStripe:
         expands = "data.latest_charge" in str(query)
         data = [self._shown(each, expands) if "latest_charge" in each else each for each in newest_first[:size]]
         return {"object": "list", "url": path, "has_more": len(newest_first) > size, "data": data}
+
+
+def _known(objects: dict[str, dict[str, Any]], object_id: str) -> dict[str, Any]:
+    if object_id not in objects:
+        raise Refusal(404, "invalid_request_error", f"No such object: '{object_id}'", code="resource_missing")
+    return objects[object_id]
 
 
 def _allowed(form: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from billing.errors import BillingError, GatewayRefused, GatewayTimeout, KeyConf
 from billing.gateway import (
     EXPIRED,
     GIVEN_UP,
+    SANDBOX_ASKS,
+    SANDBOX_CARD,
+    SANDBOX_DECLINED,
     Behaviour,
     Gateway,
     GatewayAnswer,
@@ -246,6 +249,26 @@ def test_sandbox_declines_tokens_without_money() -> None:
     gateway = SandboxGateway(declined_tokens=["cus_1/pm_1"])
     assert gateway.send(REQUEST).state is PaymentState.DECLINED
     assert gateway.send(replace(REQUEST, key="v:1", token="card-2")).state is PaymentState.DONE
+
+
+def test_sandbox_knows_its_desks_test_cards() -> None:
+    gateway = SandboxGateway()
+    declined = replace(REQUEST, token=f"{SANDBOX_DECLINED}1")
+    asks = replace(REQUEST, key="v:2", token=f"{SANDBOX_ASKS}1")
+    assert gateway.send(declined).state is PaymentState.DECLINED
+    assert gateway.send(asks).state is PaymentState.NEEDS_SHOPPER
+    assert gateway.send(replace(HOLD, token=asks.token)).state is PaymentState.DONE
+
+
+def test_sandbox_refuses_cards_that_are_not_on_file() -> None:
+    kept = {f"{SANDBOX_CARD}1"}
+    gateway = SandboxGateway(on_file=kept.__contains__)
+    done = gateway.send(replace(REQUEST, token=f"{SANDBOX_CARD}1"))
+    kept.clear()
+    with pytest.raises(GatewayRefused):
+        gateway.send(replace(HOLD, token=f"{SANDBOX_CARD}1"))
+    assert gateway.send(taking("r:1", PaymentAction.REFUND, 500, done.reference)).state is PaymentState.DONE
+    assert gateway.send(replace(HOLD, token="card-1")).state is PaymentState.DONE
 
 
 def test_sandbox_may_not_get_what_is_given_up() -> None:

@@ -19,6 +19,7 @@ import pytest
 from billing.errors import GatewayRefused, KeyConflict
 from billing.gateway import GIVEN_UP, GatewayRequest
 from billing.money import Money
+from billing.stripe_cards import StripeCardDesk
 from billing.stripe_gateway import StripeGateway
 from billing.types import PaymentAction, PaymentState
 
@@ -118,3 +119,16 @@ def test_giving_up(url: str, customer: str, gateway: StripeGateway, action: Paym
     assert gateway.cancel(asked.key) == gateway.send(asked) == given_up
     with pytest.raises(GatewayRefused):
         gateway.cancel(f"{asked.key}:other")
+
+
+def test_forgetting_a_card(url: str, customer: str, gateway: StripeGateway) -> None:
+    """It has no Checkout Sessions, so this is all of the card desk that it can show."""
+    asked = request(url, customer, PaymentAction.CHARGE, 777)
+    with closing(StripeCardDesk("sk_test_12345", api_base=url)) as desk:
+        with pytest.raises(GatewayRefused):
+            desk.forget(asked.token.replace(customer, made(url, "customers", description="another shopper")))
+        assert gateway.send(asked).state is PaymentState.DONE
+        for _ in range(2):
+            desk.forget(asked.token)
+        with pytest.raises(GatewayRefused):
+            desk.forget(f"{customer}/pm_unknown")
