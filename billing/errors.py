@@ -25,6 +25,7 @@ BillingError
 ├── CardError         details that no card on file can have
 │   ├── CardDeclined    the card was refused when it was to be registered
 │   └── CardFormError   fields of a card form that are wrong, by name
+├── TextError         a language without texts, a message without one of its values, a font that is not there
 └── GatewayError
     ├── GatewayTimeout   no answer: nobody knows whether money moved
     ├── GatewayRefused   the gateway would not take the request at all
@@ -157,6 +158,10 @@ class CardFormError(CardError):
     def __init__(self, fields: Mapping[str, str]) -> None:
         self.fields = dict(fields)
         super().__init__("; ".join(f"{field}: {flaw}" for field, flaw in self.fields.items()))
+
+
+class TextError(BillingError, ValueError):
+    """Words that cannot be written."""
 
 
 class GatewayError(BillingError):

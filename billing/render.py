@@ -2,64 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import datetime as dt
 from html import escape
+from textwrap import wrap
 
-from billing.money import Money, format_money
-from billing.types import AppliedPromotion, Charge, ChargeState, Receipt, ReceiptLine, TaxLine
+from billing.receipt_view import ReceiptView, Row, view_of
+from billing.types import Charge, Receipt
 
 _WIDTH = 44
 """Characters of a text receipt: what an 80 mm receipt printer has."""
 
-_STATES = {
-    ChargeState.UNKNOWN: "payment pending",
-    ChargeState.CAPTURED: "paid",
-    ChargeState.DECLINED: "payment declined",
-    ChargeState.NEEDS_SHOPPER: "payment waits for your confirmation",
-    ChargeState.VOID: "nothing to pay",
-    ChargeState.WAIVED: "too little to charge: nothing to pay",
-}
 
-
-def render_text(receipt: Receipt, charge: Charge | None = None, title: str = "Receipt") -> str:
-    """Return a receipt as lines of text, ending in a newline."""
+def render_text(
+    receipt: Receipt,
+    charge: Charge | None = None,
+    title: str | None = None,
+    locale: str = "en",
+    zone: dt.tzinfo = dt.UTC,
+) -> str:
+    """Return a receipt as lines of text, ending in a newline. Raises TextError for a locale without texts."""
+    view = view_of(receipt, charge, title, locale, zone)
     rule = "─" * _WIDTH
-    rows = [title.center(_WIDTH).rstrip(), receipt.visit_id.center(_WIDTH).rstrip(), rule]
-    for line in receipt.lines:
-        rows.append(_row(line.name, format_money(line.amount)))
-        rows += [f"  {note}" for note in _notes(line)]
-    rows += ["(nothing taken)".center(_WIDTH).rstrip()] if not receipt.lines else []
-    rows += [_row(_promotion_name(each), format_money(-each.discount)) for each in receipt.promotions]
-    rows += [rule, _row("Total", format_money(receipt.total))]
-    rows += [_row(f"  {_tax_name(tax)}", format_money(tax.tax)) for tax in receipt.taxes]
-    rows += [_row(name, format_money(amount)) for name, amount in _savings(receipt)]
-    rows += [rule, _row(_state(charge), charge.gateway_reference or "")] if charge is not None else [rule]
-    rows.append(f"{receipt.digest[:16]}".center(_WIDTH).rstrip())
+    rows = [_centred(view.title), _centred(view.visit_id), _centred(view.issued), rule]
+    for row in view.items:
+        rows.append(_row(row.name, row.amount))
+        rows += [f"  {note}" for note in row.notes]
+    rows += [] if view.items else [_centred(f"({view.empty})")]
+    rows += [rule, _row(view.total.name, view.total.amount)]
+    for row in view.taxes:
+        rows += _whole(f"  {row.name}", row.amount)
+    rows += [_row(_indented(row), row.amount) for row in view.savings]
+    rows += [rule] if view.state is None else [rule, *_whole(view.charged, view.reference or "")]
+    rows.append(_centred(view.digest[:16]))
     return "\n".join(rows) + "\n"
 
 
-def render_html(receipt: Receipt, charge: Charge | None = None, title: str = "Receipt") -> str:
-    """Return a receipt as one ``<section class="receipt">`` with its own small style; all text is escaped."""
-    lines = "".join(
-        f"<tr class='{line.kind.value}'><td>{escape(line.name)}{_small(line)}</td>"
-        f"<td>{escape(format_money(line.amount))}</td></tr>"
-        for line in receipt.lines
-    )
-    lines += "".join(_html_row("promotion", _promotion_name(each), -each.discount) for each in receipt.promotions)
-    taxes = "".join(_html_row("tax", _tax_name(tax), tax.tax) for tax in receipt.taxes)
-    taxes += "".join(_html_row("saved", name, amount) for name, amount in _savings(receipt))
-    state = "none" if charge is None else charge.state.value
-    reference = "" if charge is None or not charge.gateway_reference else f" · {escape(charge.gateway_reference)}"
+def render_html(
+    receipt: Receipt,
+    charge: Charge | None = None,
+    title: str | None = None,
+    locale: str = "en",
+    zone: dt.tzinfo = dt.UTC,
+) -> str:
+    """Return a receipt as one ``<section class="receipt">`` with its own small style; all text is escaped.
+
+    Raises TextError for a locale without texts.
+    """
+    view = view_of(receipt, charge, title, locale, zone)
+    lines = "".join(_html_row(row) for row in view.items) or _empty(view)
+    below = "".join(_html_row(row) for row in (view.total, *view.taxes, *view.savings))
+    state = "none" if view.state is None else view.state.value
+    reference = f" · {escape(view.reference)}" if view.reference else ""
+    issued = f"<time datetime='{view.issued_at.isoformat()}'>{escape(view.issued)}</time>"
     return (
-        f"<section class='receipt'>{_STYLE}<h3>{escape(title)}</h3><p class='visit'>{escape(receipt.visit_id)}</p>"
-        f"<table><tbody>{lines or _EMPTY}</tbody><tfoot><tr class='total'><td>Total</td>"
-        f"<td>{escape(format_money(receipt.total))}</td></tr>{taxes}</tfoot></table>"
-        f"<p class='state {state}'>{escape(_state(charge))}{reference}</p>"
-        f"<p class='digest' title='{escape(receipt.digest)}'>{escape(receipt.digest[:16])}</p></section>"
+        f"<section class='receipt' lang='{view.locale}'>{_STYLE}<h3>{escape(view.title)}</h3>"
+        f"<p class='visit'>{escape(view.visit_id)}<br>{issued}</p>"
+        f"<table><tbody>{lines}</tbody><tfoot>{below}</tfoot></table>"
+        f"<p class='state {state}'>{escape(view.charged)}{reference}</p>"
+        f"<p class='digest' title='{escape(view.digest)}'>{escape(view.digest[:16])}</p></section>"
     )
 
-
-_EMPTY = "<tr><td colspan='2' class='empty'>nothing taken</td></tr>"
 
 _STYLE = (
     "<style>.receipt{font:14px/1.45 ui-monospace,Menlo,Consolas,monospace;width:20em;padding:1.2em 1.4em;"
@@ -78,48 +80,32 @@ _STYLE = (
 )
 
 
+def _centred(text: str) -> str:
+    return text.center(_WIDTH).rstrip()
+
+
 def _row(left: str, right: str) -> str:
     room = _WIDTH - len(right) - 1
     shown = left if len(left) <= room else left[: room - 1] + "…"
     return f"{shown:<{room}} {right}".rstrip()
 
 
-def _html_row(kind: str, name: str, amount: Money) -> str:
-    return f"<tr class='{kind}'><td>{escape(name)}</td><td>{escape(format_money(amount))}</td></tr>"
+def _whole(left: str, right: str) -> list[str]:
+    """Return one row, or several where one would cut ``left`` short."""
+    if len(left) + 1 + len(right) <= _WIDTH:
+        return [_row(left, right)]
+    return [*wrap(left, _WIDTH), *([right.rjust(_WIDTH)] if right else [])]
 
 
-def _notes(line: ReceiptLine) -> Iterator[str]:
-    """Yield what stands in small below a line."""
-    if line.quantity != 1:
-        yield f"{line.quantity} × {format_money(line.unit_price)}"
-    if line.age_restricted:
-        yield "age-restricted"
+def _indented(row: Row) -> str:
+    return f"  {row.name}" if row.part else row.name
 
 
-def _small(line: ReceiptLine) -> str:
-    return "".join(f"<small>{escape(note)}</small>" for note in _notes(line))
+def _html_row(row: Row) -> str:
+    notes = "".join(f"<small>{escape(note)}</small>" for note in row.notes)
+    name = f"{escape(_indented(row))}{notes}"
+    return f"<tr class='{row.kind}'><td>{name}</td><td>{escape(row.amount)}</td></tr>"
 
 
-def _promotion_name(applied: AppliedPromotion) -> str:
-    return f"{applied.name} (members)" if applied.members_only else applied.name
-
-
-def _savings(receipt: Receipt) -> Iterator[tuple[str, Money]]:
-    """Yield what promotions took off altogether, and how much of it the shopper got as a member."""
-    zero = Money.zero(receipt.currency)
-    saved = sum((each.discount for each in receipt.promotions), zero)
-    as_member = sum((each.discount for each in receipt.promotions if each.members_only), zero)
-    if saved.minor:
-        yield "You saved", saved
-    if as_member.minor:
-        yield "  as a member", as_member
-
-
-def _tax_name(tax: TaxLine) -> str:
-    word = "incl." if tax.inclusive else "plus"
-    rate = f"{tax.rate_percent.normalize():f}"
-    return f"{word} {rate} % tax on {format_money(tax.net)}"
-
-
-def _state(charge: Charge | None) -> str:
-    return "not charged" if charge is None else _STATES[charge.state]
+def _empty(view: ReceiptView) -> str:
+    return f"<tr><td colspan='2' class='empty'>{escape(view.empty)}</td></tr>"

@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from billing.card_words import words
 from billing.cards import CardForm, CardOnFile, check_return_url
 from billing.errors import CardDeclined, CardFormError, GatewayRefused, KeyConflict
 from billing.gateway import SANDBOX_ASKS, SANDBOX_CARD, SANDBOX_DECLINED
 from billing.journal import recall, write_down
+from billing.texts import best_locale, texts
 
 _S = 10**9
 
@@ -148,7 +148,9 @@ class SandboxCardDesk:
             form = self._form(reference)
         cards = [(_grouped(number), card.kind) for number, card in TEST_CARDS.items()]
         flaws = {} if wrong is None else wrong.fields
-        return _template().render(_=words(locale), wrong=flaws, return_url=form.return_url, test_cards=cards)
+        return _template().render(
+            _=texts(best_locale(locale)), wrong=flaws, return_url=form.return_url, test_cards=cards
+        )
 
     def submit(self, reference: str, number: str, expiry: str, cvc: str, at_ns: int) -> str:
         """Take what was typed into the form and return where the browser goes now, the form's ``return_url``.

@@ -30,6 +30,7 @@ ADAPTERS: dict[str, set[str]] = {
     "av": {"tillfree/sources/video.py", "tillfree/overlay/video.py", "simulator/recording/video.py"},
     "cryptography": {"billing/passes.py"},
     "fastapi": {"billing/http/", "tillfree/serving.py"},
+    "fpdf": {"billing/pdf.py"},
     "httpx2": {"tillfree/remote_billing.py"},
     "lap": set(),
     "moderngl": {"simulator/graphics.py"},

@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from billing.access import Access, RateLimiter
 from billing.db.pages import counts
-from billing.http import money, problems, system, visits
+from billing.http import money, problems, receipts, system, visits
 from billing.http import news as gateway_news
 from billing.http.calls import Clock, NewsReader, Parts
 from billing.http.metrics import Metrics
@@ -61,7 +61,7 @@ def create_app(
         metrics=Metrics(lambda: _gauges(store)),
         news=news,
     )
-    for router in (visits.router, money.router, gateway_news.router, system.router):
+    for router in (visits.router, receipts.router, money.router, gateway_news.router, system.router):
         app.include_router(router)
     problems.install(app)
     app.middleware("http")(_watched)

@@ -299,14 +299,14 @@ def test_text_receipt() -> None:
     )
     rows = render_text(receipt, charge, "Corner shop").splitlines()
     assert rows[0].strip() == "Corner shop"
-    assert rows[3:7] == [
+    assert rows[4:8] == [
         "Bread                                  €2.89",
         "Cola                                   €2.98",
         "  2 × €1.49",
         "─" * 44,
     ]
-    assert rows[7].split() == ["Total", "€5.87"]
-    assert rows[8].split()[:3] == ["incl.", "7", "%"]
+    assert rows[8].split() == ["Total", "€5.87"]
+    assert rows[9].split()[:3] == ["incl.", "7", "%"]
     assert rows[-2].split() == ["paid", "sandbox-1"]
     assert max(map(len, rows)) <= 44
 

@@ -25,7 +25,8 @@ def evening_receipt() -> Receipt:
 
 def test_text_shows_deposits_discounts_and_savings() -> None:
     rows = render_text(evening_receipt()).splitlines()
-    assert rows[3:-3] == [
+    assert rows[2].strip() == "January 1, 1970, 12:00:00\u202fAM UTC"
+    assert rows[4:-3] == [
         "Cola                                   €4.47",
         "  3 × €1.49",
         "Deposit Cola                           €0.75",
