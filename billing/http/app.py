@@ -15,6 +15,8 @@ from billing.http import money, problems, receipts, system, visits
 from billing.http import news as gateway_news
 from billing.http.calls import Clock, NewsReader, Parts
 from billing.http.metrics import Metrics
+from billing.http.page import routes
+from billing.http.page.base import Page
 from billing.inbox import Inbox
 from billing.service import BillingService
 from billing.store import BillingStore
@@ -42,11 +44,14 @@ def create_app(
     clock: Clock,
     *,
     news: NewsReader | None = None,
+    page: Page | None = None,
     per_s: float = 500.0,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
-    """Return the app. ``news`` reads the gateway's webhooks, where it has some. ``per_s``: calls a second that each client may make, ten seconds' worth at once.
+    """Return the app. ``news`` reads the gateway's webhooks, where it has some.
 
+    Without ``page``, the shopper's page, entry passes open nothing. ``per_s``: calls a second that each client may make,
+    ten seconds' worth at once.
     Strangers (who sign in, or look for a receipt) may make ten calls at once, and one every six seconds.
     """
     app = FastAPI(title="Tillfree billing", version="1", description=_ABOUT, lifespan=lifespan)
@@ -60,10 +65,13 @@ def create_app(
         strangers=RateLimiter(1 / 6, 10),
         metrics=Metrics(lambda: _gauges(store)),
         news=news,
+        shoppers=None if page is None else page.shoppers,
     )
     for router in (visits.router, receipts.router, money.router, gateway_news.router, system.router):
         app.include_router(router)
     problems.install(app)
+    if page is not None:
+        routes.install(app, page)
     app.middleware("http")(_watched)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app

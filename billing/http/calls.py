@@ -18,6 +18,7 @@ from billing.http.metrics import Metrics
 from billing.http.problems import TooManyRequests, status_of
 from billing.inbox import Answer, Inbox, Incoming
 from billing.service import BillingService
+from billing.shoppers import Shoppers
 from billing.store import BillingStore
 
 _BEARER = HTTPBearer(auto_error=False, scheme_name="key", description="A client's key, or an operator's session.")
@@ -54,6 +55,7 @@ class Parts:
     strangers: RateLimiter
     metrics: Metrics
     news: NewsReader | None = None
+    shoppers: Shoppers | None = None
 
 
 def parts_of(request: Request) -> Parts:

@@ -14,6 +14,7 @@ from billing.access import Access, Scope
 from billing.export import journal_csv, receipts_csv
 from billing.gateway import SandboxGateway
 from billing.http.times import rfc3339
+from billing.keyring import open_keyring
 from billing.migrations import HEAD
 from billing.money import Money, format_money
 from billing.pricebook import PriceBook
@@ -25,7 +26,16 @@ from store_layout.files import load_store
 from tillfree.errors import NotAsExpected
 from tillfree.prices import price_book
 from tillfree.replay import BILLING_FILE, SANDBOX_FILE
-from tillfree.serving import database_of, make_app, make_gateway, make_news, sandbox_journal, serve
+from tillfree.serving import (
+    database_of,
+    make_app,
+    make_gateway,
+    make_news,
+    make_page,
+    sandbox_journal,
+    secrets_file,
+    serve,
+)
 from tillfree.settings import load_settings
 from tillfree.system import system_clock
 
@@ -96,28 +106,40 @@ def serve_billing(
     database: Database,
     prices: Annotated[Path | None, typer.Option(help="A price file.", show_default=False)] = None,
     layout: Annotated[Path | None, typer.Option(help="A store's layout, for its prices.", show_default=False)] = None,
-    settings: Annotated[Path | None, typer.Option(help="A settings file; its billing part counts.")] = None,
+    settings: Annotated[Path | None, typer.Option(help="A settings file; its billing and page parts count.")] = None,
     gateway: Annotated[str, typer.Option(help="sandbox, or stripe (key in STRIPE_API_KEY).")] = "sandbox",
     host: Annotated[
         str, typer.Option(help="Address to listen on; put a TLS proxy in front of any other.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65_535)] = 8300,
+    url: Annotated[
+        str | None,
+        typer.Option(help="Where shoppers reach the page, such as https://shop.example.", show_default=False),
+    ] = None,
+    secrets: Annotated[
+        Path | None,
+        typer.Option(help="The store's secrets; made if missing. Beside SQLite's file by default.", show_default=False),
+    ] = None,
 ) -> None:
-    """Serve billing over HTTP: /docs shows the API. Make a key first, with `tillfree billing keys add`."""
+    """Serve billing over HTTP: the shopper's page at /, the API at /docs. `tillfree billing keys add` makes keys."""
     book = _prices(prices, layout)
-    policy = load_settings(settings).billing
+    told = load_settings(settings)
     where = database_of(database)
-    made = make_gateway(gateway, sandbox_journal(where))
+    keyring = open_keyring(secrets_file(where, secrets))
+    made, desk = make_gateway(gateway, sandbox_journal(where))
+    store = BillingStore(where)
+    page = make_page(store, desk, keyring, told.page, url or f"http://{host}:{port}")
     console = Console(stderr=True)
     app = make_app(
         book,
-        BillingStore(where),
+        store,
         made,
-        policy,
+        told.billing,
         news=make_news(gateway),
+        page=page,
         tell=lambda said: console.print(f"[yellow]{said}[/]"),
     )
-    typer.echo(f"Billing listens on http://{host}:{port}; its API is at http://{host}:{port}/docs. Ctrl-C ends it.")
+    typer.echo(f"Shoppers' page: {page.url}/, API: http://{host}:{port}/docs. Ctrl-C ends it.")
     serve(app, host, port)
 
 
