@@ -178,7 +178,6 @@ class Day:
         self.gateway = SandboxGateway(script=self.faults.behaviours(), hold_ns=3_600 * S, smallest_minor=SMALLEST_MINOR)
         self._path = path
         self._jump_ns = 0
-        self.confirmed_late: set[str] = set()
         self._queue: list[tuple[int, int, Callable[[int], object]]] = []
         self._count = 0
         self.visits = [self._visit(k) for k in range(visits)]
@@ -234,9 +233,7 @@ class Day:
             key for key in keys if (answer := self.gateway.find(key)) and answer.state is PaymentState.NEEDS_SHOPPER
         ]
         if asked:
-            key = self.rng.choice(asked)
-            self.gateway.authenticate(key)
-            self.confirmed_late |= {visit.visit_id} if key.endswith(":hold") else set()
+            self.gateway.authenticate(self.rng.choice(asked))
 
     def _pay_again(self, visit: Visit, at_ns: int) -> None:
         charges = self.service.charges(visit.visit_id)
@@ -341,7 +338,7 @@ def judge(day: Day) -> dict[str, int | str]:
         "refund_over_capture": sum(sides.back[visit.visit_id] > sides.taken[visit.visit_id] for visit in day.visits),
         "ledger_sum_minor": sum(abs(total) for total in _by_currency(balances).values()),
         "ledger_wrong": sum(not _is_booked(day, visit, sides) for visit in day.visits),
-        "holds_forgotten": len(sides.held - day.confirmed_late),
+        "holds_forgotten": len(sides.held),
         "clearing_difference_minor": clearing - sum(sides.taken.values()) + sum(sides.back.values()),
         "gateway_differences": len(day.service.reconcile()),
         "digest": _digest(day.store),
@@ -367,8 +364,13 @@ def _is_explained(day: Day, visit: Visit, sides: Sides) -> bool:
 
 
 def _is_booked(day: Day, visit: Visit, sides: Sides) -> bool:
-    """Tell whether the ledger says of a visit what it owes: its receipt less refunds, payments and waivers."""
-    written_off = sides.written_off[visit.visit_id]
+    """Tell whether the ledger says of a visit what it owes: its receipt less refunds, payments and waivers.
+
+    After a waiver that is nothing.
+    """
+    written_off, charges = sides.written_off[visit.visit_id], day.service.charges(visit.visit_id)
+    if charges and charges[-1].state is ChargeState.WAIVED and sides.receivable[visit.visit_id] > 0:
+        return False
     paid = sides.taken[visit.visit_id] - sides.back[visit.visit_id]
     owes = sides.receivable[visit.visit_id] == _due_minor(day, visit) - paid - written_off
     return owes and 0 <= written_off < SMALLEST_MINOR

@@ -13,7 +13,8 @@ from billing.gateway import Gateway
 from billing.ledger import waiver_posting
 from billing.money import Money
 from billing.news import charge_news
-from billing.steps import Ask, End, next_step, taken
+from billing.standing import standing
+from billing.steps import AT_THE_TILL, Ask, End, next_step, taken
 from billing.store import BillingStore
 from billing.teller import Order, ask, orders, settle_all
 from billing.types import CASH, Charge, ChargeState, Payment, PaymentAction, PaymentState, Receipt, charge_key
@@ -51,6 +52,8 @@ class Charging:
         """Write what a charge, as it stands in ``books``, needs next; return how it stands, and what is to be sent."""
         if charge.state not in OPEN:
             return charge, ()
+        if charge.token == CASH and charge.amount.minor > 0:
+            return _end(books, charge, _at_the_till(books, charge), [], at_ns), ()
         payments = books.payments(charge.visit_id)
         waiting = _unanswered(payments, charge)
         if waiting:
@@ -77,6 +80,29 @@ def new_charge(receipt: Receipt, amount: Money, number: int, token: str, at_ns: 
         state=ChargeState.UNKNOWN,
         created_at_ns=at_ns,
     )
+
+
+def let_go(books: Books, hold: Payment, at_ns: int) -> Payment | None:
+    """Write the void of a hold that came about after its visit was charged; None for whatever else it is."""
+    if hold.action is not PaymentAction.HOLD or hold.state is not PaymentState.DONE:
+        return None
+    charges = books.charges(hold.visit_id)
+    if not charges or any(is_in_flight(charge) and charge.token == hold.token for charge in charges):
+        return None  # a charge is to come, or on its way, that takes from it or lets it go
+    void = replace(
+        hold,
+        key=f"{hold.key}:void",
+        action=PaymentAction.VOID,
+        of=hold.key,
+        state=PaymentState.UNKNOWN,
+        created_at_ns=at_ns,
+        settled_at_ns=None,
+        reference=None,
+        reason=None,
+        expires_at_ns=None,
+    )
+    books.add_payment(void)
+    return void
 
 
 def is_in_flight(charge: Charge) -> bool:
@@ -112,6 +138,14 @@ def _free_holds(payments: tuple[Payment, ...], charge: Charge) -> list[Payment]:
     used = {each.of for each in payments if each.claim != charge.key}
     holds = [each for each in payments if each.action is PaymentAction.HOLD and each.token == charge.token]
     return [hold for hold in holds if hold.key not in used]
+
+
+def _at_the_till(books: Books, charge: Charge) -> End:
+    """Return how a charge in cash stands: it waits, unless refunds left nothing to be paid."""
+    receipt = books.receipt(charge.visit_id)
+    assert receipt is not None  # the database's foreign key holds it
+    is_owed = standing(books, receipt).owed.minor > 0
+    return End(ChargeState.NEEDS_SHOPPER, AT_THE_TILL) if is_owed else End(ChargeState.VOID)
 
 
 def _end(books: Books, charge: Charge, step: End, payments: list[Payment], at_ns: int) -> Charge:

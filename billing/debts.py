@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
-from billing.charging import OPEN, Charging, is_in_flight, new_charge
+from billing.charging import OPEN, Charging, is_in_flight, let_go, new_charge
 from billing.db.books import Books
 from billing.errors import ChargeStateError, GatewayRefused, GatewayTimeout, KeyConflict, UnknownVisit
 from billing.ledger import cash_posting, write_off_posting
@@ -17,6 +18,7 @@ from billing.store import BillingStore
 from billing.teller import answered, settle
 from billing.types import (
     CASH,
+    STAFF,
     CashMove,
     Charge,
     ChargeState,
@@ -27,6 +29,9 @@ from billing.types import (
     Refund,
     WriteOff,
 )
+
+NOT_PAID = "not paid at the till"
+"""Why a charge in cash was given up."""
 
 _HOUR_NS = 3_600 * 10**9
 _DAY_NS = 24 * _HOUR_NS
@@ -50,8 +55,8 @@ class Debts:
     def collect(self, at_ns: int) -> tuple[Charge, ...]:
         """Ask the cards of debtors again whose time has come, and write off what is too old; return the charges."""
         with self.store.reading() as books:
-            declined = books.declined_charges()
-        return tuple(charge for last in declined if (charge := self._collect_one(last, at_ns)) is not None)
+            unpaid = books.unpaid_charges()
+        return tuple(charge for last in unpaid if (charge := self._collect_one(last, at_ns)) is not None)
 
     def give_up_waiting(self, at_ns: int) -> tuple[Charge, ...]:
         """Give up what the shopper has not confirmed in time: the charges among it become debts."""
@@ -66,16 +71,18 @@ class Debts:
     def pay_cash(self, visit_id: str, key: str, by: str, at_ns: int) -> Charge:
         """See ``BillingService.pay_cash``."""
         with self.store.transaction(visit_id) as books:
-            known = next((move for move in books.cash(visit_id) if move.key == key), None)
+            known = books.cash_move(key)
             if known is not None:
                 charge = books.charge(known.claim)
-                assert charge is not None  # written with it
+                if charge is None or (known.visit_id, known.taken_by) != (visit_id, by):
+                    raise KeyConflict(f"{key} was used for other money at the till")
                 return charge
             charge, owed = _due_in_cash(books, visit_id, at_ns)
             _move_cash(books, CashMove(key, visit_id, charge.key, owed, by, at_ns))
             paid = replace(charge, state=ChargeState.CAPTURED, paid=owed, settled_at_ns=at_ns, decline_reason=None)
             books.settle_charge(paid)
             books.tell(*charge_news(paid, at_ns))
+            settle_refunds(books, visit_id, at_ns)  # what was to be paid out may have been paid with
             return paid
 
     def pay_out(self, refund_key: str, key: str, by: str, at_ns: int) -> Refund:
@@ -85,7 +92,10 @@ class Debts:
         if refund is None:
             raise UnknownVisit(f"there is no refund {refund_key!r}")
         with self.store.transaction(refund.visit_id) as books:
-            if key not in {move.key for move in books.cash(refund.visit_id)}:
+            known = books.cash_move(key)
+            if known is not None and (known.claim, known.taken_by) != (refund_key, by):
+                raise KeyConflict(f"{key} was used for other money at the till")
+            if known is None:
                 receipt = _receipt(books, refund.visit_id)
                 back = standing(books, receipt).cash_back
                 if back.minor <= 0:
@@ -97,22 +107,27 @@ class Debts:
     def _collect_one(self, last: Charge, at_ns: int) -> Charge | None:
         with self.store.transaction(last.visit_id) as books:
             charges = books.charges(last.visit_id)
-            if charges[-1].key != last.key:
-                return None
-            first_ns = min(each.created_at_ns for each in charges if each.state is ChargeState.DECLINED)
-            hours, tries = self.policy.debt_retry_hours, len(charges) - 1
             owed = standing(books, _receipt(books, last.visit_id)).owed
-            if owed.minor <= 0:
+            if charges[-1] != last or owed.minor <= 0:
                 return None
-            if tries < len(hours) and at_ns - first_ns >= hours[tries] * _HOUR_NS and last.token != CASH:
+            tries = _tries(charges)
+            if last.token != CASH and self._is_due(tries, at_ns):
                 charge = _next_charge(books, last.visit_id, last.token, at_ns)
                 charge, orders = self.charging.go_on(books, charge, at_ns)
-            elif at_ns - first_ns >= self.policy.write_off_days * _DAY_NS:
-                _write_off(books, last, owed, at_ns)
-                return last
+            elif at_ns - _failed_ns(tries[0]) >= self.policy.write_off_days * _DAY_NS:
+                return _write_off(books, last, owed, at_ns)
             else:
                 return None
         return self.charging.drive(charge, orders, at_ns)
+
+    def _is_due(self, tries: list[Charge], at_ns: int) -> bool:
+        """Tell whether a card is to be asked again: by the schedule since the first decline, and never two tries at once."""
+        hours, count = (0.0, *self.policy.debt_retry_hours), len(tries)
+        if count >= len(hours):
+            return False
+        since_last_ns = at_ns - _failed_ns(tries[-1])
+        is_apart = since_last_ns >= (hours[count] - hours[count - 1]) * _HOUR_NS
+        return is_apart and at_ns - _failed_ns(tries[0]) >= hours[count] * _HOUR_NS
 
     def _is_too_late(self, books: Books, payment: Payment, at_ns: int) -> bool:
         """Tell whether to give a payment up: it waited too long, or is a hold of a visit that ended."""
@@ -133,7 +148,8 @@ class Debts:
         else:
             given = answered(payment, answer)
         with self.store.transaction(payment.visit_id) as books:
-            settle(books, given, at_ns)
+            if settle(books, given, at_ns):
+                let_go(books, given, at_ns)  # confirmed meanwhile: resolve_unknown sends the void
         return True
 
 
@@ -144,8 +160,21 @@ def _receipt(books: Books, visit_id: str) -> Receipt:
     return receipt
 
 
+def _tries(charges: tuple[Charge, ...]) -> list[Charge]:
+    """Return the charges since a visit's last payment, none of which was paid: the first is when the debt began."""
+    unpaid = (ChargeState.DECLINED, ChargeState.NEEDS_SHOPPER)
+    return list(takewhile(lambda charge: charge.state in unpaid, reversed(charges)))[::-1]
+
+
+def _failed_ns(charge: Charge) -> int:
+    """Return when a charge was declined, or began to wait at the till."""
+    return charge.created_at_ns if charge.settled_at_ns is None else charge.settled_at_ns
+
+
 def _next_charge(books: Books, visit_id: str, token: str, at_ns: int) -> Charge:
     """Write the charge for what is still owed. Raises ChargeStateError unless the last was declined."""
+    if token == STAFF:
+        raise ChargeStateError(f"{visit_id}: {STAFF!r} stands for nobody's money: name a card, or {CASH!r}")
     receipt, known = _receipt(books, visit_id), books.charges(visit_id)
     if not known or known[-1].state is not ChargeState.DECLINED:
         raise ChargeStateError(f"{visit_id}: only a declined charge can be tried again")
@@ -175,8 +204,13 @@ def _move_cash(books: Books, move: CashMove) -> None:
     books.post(cash_posting(move))
 
 
-def _write_off(books: Books, charge: Charge, owed: Money, at_ns: int) -> None:
+def _write_off(books: Books, charge: Charge, owed: Money, at_ns: int) -> Charge:
+    """Ask for a debt no longer; a charge that waits at the till waits no longer."""
+    if charge.state is ChargeState.NEEDS_SHOPPER:
+        charge = replace(charge, state=ChargeState.DECLINED, settled_at_ns=at_ns, decline_reason=NOT_PAID)
+        books.settle_charge(charge)
     write_off = WriteOff(charge.key, charge.visit_id, owed, at_ns)
     books.add_write_off(write_off)
     books.post(write_off_posting(write_off))
     books.tell(*write_off_news(charge, at_ns))
+    return charge

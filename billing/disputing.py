@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from billing.charging import is_in_flight
 from billing.db import disputes as rows
 from billing.db.books import Books
 from billing.edge import DisputeModel, EvidenceModel, ExampleModel
@@ -68,8 +69,11 @@ class Disputing:
         """See ``BillingService.attach``."""
         found = self.get(evidence.dispute_id)
         with self.store.transaction(found.asked.visit_id) as books:
-            if evidence.evidence_id not in {each.evidence_id for each in rows.evidence_of(books, evidence.dispute_id)}:
+            known = rows.evidence(books, evidence.evidence_id)
+            if known is None:
                 rows.add_evidence(books, evidence)
+            elif replace(known, added_at_ns=evidence.added_at_ns) != evidence:
+                raise KeyConflict(f"{evidence.evidence_id} was used for other evidence")
 
     def get(self, dispute_id: str) -> Dispute:
         """Return a dispute. Raises UnknownVisit where there is none."""
@@ -88,15 +92,6 @@ class Disputing:
         """Return what was laid before the operator."""
         with self.store.reading() as books:
             return rows.evidence_of(books, dispute_id)
-
-    def examples(self) -> Iterator[str]:
-        """Yield each dispute that an operator decided, with its evidence, as one line of JSON."""
-        with self.store.reading() as books:
-            for each in rows.all_disputes(books):
-                if each.state is not DisputeState.OPEN and each.decided_by != BY_POLICY:
-                    pieces = rows.evidence_of(books, each.asked.dispute_id)
-                    evidence = tuple(EvidenceModel.of(piece) for piece in pieces)
-                    yield ExampleModel(dispute=DisputeModel.of(each), evidence=evidence).model_dump_json()
 
     def _begin(self, books: Books, asked: DisputeRequest) -> None:
         """Write a dispute down; decide it at once where policy trusts the shopper."""
@@ -127,7 +122,7 @@ class Disputing:
     def _refund_of(self, books: Books, asked: DisputeRequest, receipt: Receipt) -> Money:
         earlier = books.refunds(asked.visit_id)
         try:
-            items = refunded_items(_refund_request(asked), receipt, earlier)
+            items = refunded_items(_refund_request(asked, asked.at_ns), receipt, earlier)
         except RefundError as error:
             raise DisputeError(str(error)) from error
         taxes, untaxed = refund_taxes(receipt, earlier, items, self.refunding.rounding)
@@ -136,6 +131,8 @@ class Disputing:
     def _is_trusted(self, books: Books, asked: DisputeRequest, amount: Money) -> bool:
         if asked.shopper_id is None or not 0 < amount.minor <= self.policy.trust_up_to_minor:
             return False
+        if any(is_in_flight(charge) for charge in books.charges(asked.visit_id)):
+            return False  # it is not known yet what was paid: an operator decides later
         since_ns = asked.at_ns - _MONTH_NS
         return rows.trusted_count(books, asked.shopper_id, BY_POLICY, since_ns) < self.policy.trusted_per_month
 
@@ -156,26 +153,35 @@ class Disputing:
 
     def _write(self, books: Books, decided: Dispute) -> None:
         """Keep the decision, and agree to the refund with it."""
+        asked, at_ns = decided.asked, decided.decided_at_ns or decided.asked.at_ns
         rows.decide_dispute(books, decided)
         if decided.state is DisputeState.UPHELD:
-            self.refunding.begin(books, _refund_request(decided.asked))
-        books.tell(*dispute_news(decided, decided.decided_at_ns or decided.asked.at_ns))
+            if books.refund(dispute_refund_key(asked.dispute_id)) is not None:
+                raise KeyConflict(f"{dispute_refund_key(asked.dispute_id)} was used for a refund without a dispute")
+            self.refunding.begin(books, _refund_request(asked, at_ns), asked_at_ns=asked.at_ns)
+        books.tell(*dispute_news(decided, at_ns))
 
     def _with_refund(self, dispute_id: str, at_ns: int) -> Dispute:
-        """Send the refund of an upheld dispute on its way."""
+        """Send the refund of an upheld dispute on its way, again where it is owed."""
         found = self.get(dispute_id)
         if found.state is DisputeState.UPHELD:
-            with self.store.reading() as books:
-                refund = books.refund(dispute_refund_key(dispute_id))
-            assert refund is not None  # written with the decision
-            self.refunding.advance(refund, at_ns)
+            self.refunding.refund(_refund_request(found.asked, at_ns))
         return found
 
 
-def _refund_request(asked: DisputeRequest) -> RefundRequest:
-    """Return the refund that upholding makes: as of the day on which the shopper asked."""
-    key = dispute_refund_key(asked.dispute_id)
-    return RefundRequest(key, asked.visit_id, _REASONS[asked.kind], asked.at_ns, asked.items)
+def labelled_examples(store: BillingStore) -> Iterator[str]:
+    """Yield each dispute that an operator decided, with its evidence, as one line of JSON."""
+    with store.reading() as books:
+        for each in rows.all_disputes(books):
+            if each.state is not DisputeState.OPEN and each.decided_by != BY_POLICY:
+                pieces = rows.evidence_of(books, each.asked.dispute_id)
+                evidence = tuple(EvidenceModel.of(piece) for piece in pieces)
+                yield ExampleModel(dispute=DisputeModel.of(each), evidence=evidence).model_dump_json()
+
+
+def _refund_request(asked: DisputeRequest, at_ns: int) -> RefundRequest:
+    """Return the refund that upholding makes."""
+    return RefundRequest(dispute_refund_key(asked.dispute_id), asked.visit_id, _REASONS[asked.kind], at_ns, asked.items)
 
 
 def _digest(asked: DisputeRequest) -> str:

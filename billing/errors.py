@@ -31,6 +31,11 @@ BillingError
 │   ├── CardDeclined    the card was refused when it was to be registered
 │   └── CardFormError   fields of a card form that are wrong, by name
 ├── TextError         a language without texts, a message without one of its values, a font that is not there
+├── EndpointError     an endpoint that cannot be
+│   └── UnknownEndpoint an endpoint or delivery that is not there
+├── DeliveryError     an endpoint gave no answer: what was sent may have arrived or not
+│   └── DeliveryRefused  it will never take this
+├── SignatureError    a webhook that was not signed with this secret, or too long ago
 └── GatewayError
     ├── GatewayTimeout   no answer: nobody knows whether money moved
     ├── GatewayRefused   the gateway would not take the request at all
@@ -191,6 +196,26 @@ class CardFormError(CardError):
 
 class TextError(BillingError, ValueError):
     """Words that cannot be written."""
+
+
+class EndpointError(BillingError, ValueError):
+    """An endpoint with an address or topic that cannot be."""
+
+
+class UnknownEndpoint(EndpointError, LookupError):
+    """Something asked of an endpoint or delivery that is not there."""
+
+
+class DeliveryError(BillingError):
+    """An endpoint gave no answer."""
+
+
+class DeliveryRefused(DeliveryError):
+    """An endpoint that will never take what was sent: trying again is of no use."""
+
+
+class SignatureError(BillingError):
+    """A webhook that cannot be believed."""
 
 
 class GatewayError(BillingError):

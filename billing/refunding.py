@@ -67,26 +67,28 @@ class Refunding:
         assert refund is not None  # refunds are never deleted
         return refund
 
-    def begin(self, books: Books, request: RefundRequest) -> None:
-        """Agree to a refund: write it, book it, and write the payments that carry it out."""
-        receipt = self._refundable(books, request)
-        before = standing(books, receipt)
+    def begin(self, books: Books, request: RefundRequest, asked_at_ns: int | None = None) -> None:
+        """Agree to a refund: write it, book it, and write the payments that carry it out.
+
+        ``asked_at_ns`` is when the shopper asked for it, where that was earlier: it decides whether it is too late.
+        """
+        receipt = self._refundable(books, request, request.at_ns if asked_at_ns is None else asked_at_ns)
         refund = self._new(request, receipt, books.refunds(request.visit_id))
         books.add_refund(refund)
         books.tell(*refund_news(refund, request.at_ns))
         for payment in _payments_back(books, refund, receipt):
             books.add_payment(payment)
-        short = standing(books, receipt).unpaid_given_back - before.unpaid_given_back
-        waived = waiver_taken_back(refund, short) if short.minor > 0 else None
+        in_vain = standing(books, receipt).forgiven_in_vain
+        waived = waiver_taken_back(refund, in_vain) if in_vain.minor > 0 else None
         for posting in (refund_posting(refund), waived):
             if posting is not None:
                 books.post(posting)
 
-    def _refundable(self, books: Books, request: RefundRequest) -> Receipt:
+    def _refundable(self, books: Books, request: RefundRequest, asked_at_ns: int) -> Receipt:
         receipt = books.receipt(request.visit_id)
         if receipt is None:
             raise UnknownVisit(f"{request.refund_id}: visit {request.visit_id!r} has no receipt")
-        if request.at_ns - receipt.issued_at_ns > self.policy.refund_window_days * _NS_PER_DAY:
+        if asked_at_ns - receipt.issued_at_ns > self.policy.refund_window_days * _NS_PER_DAY:
             days = f"{self.policy.refund_window_days:g}"
             raise RefundError(f"{request.refund_id}: the receipt of {request.visit_id} is older than {days} days")
         if any(is_in_flight(charge) for charge in books.charges(request.visit_id)):

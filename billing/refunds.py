@@ -73,6 +73,17 @@ def refund_taxes(
     return tuple(line for line in lines if (line.net.minor, line.tax.minor) != (0, 0)), untaxed
 
 
+def cheapened(before: Receipt, after: Receipt, earlier: Iterable[Refund]) -> str | None:
+    """Return a product of which units were given back, and of which a unit costs less ``after`` than ``before``."""
+    given_back = {item.sku for refund in earlier for item in refund.items}
+    unit_minor = [
+        {(line.sku, line.kind): Fraction(line.paid.minor, line.quantity) for line in receipt.lines}
+        for receipt in (before, after)
+    ]
+    cheaper = [sku for (sku, kind), minor in unit_minor[0].items() if unit_minor[1][sku, kind] < minor]
+    return next((sku for sku in cheaper if sku in given_back), None)
+
+
 def refund_parts(payments: Sequence[Payment], owed: Money) -> list[tuple[Payment, Money]]:
     """Return which payments to give back, and how much of each, so that no more than ``owed`` stays paid; latest first."""
     left = paid_back_left(payments)

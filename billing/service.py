@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import replace
 
-from billing.charging import Charging, new_charge
+from billing.charging import OPEN, Charging, is_in_flight, let_go, new_charge
 from billing.db.books import Books
 from billing.db.shoppers import charged_visits
 from billing.debts import Debts
@@ -25,10 +26,12 @@ from billing.pricebook import PriceBook
 from billing.receipt import make_receipt
 from billing.reconcile import Difference, differences
 from billing.refunding import Refunding
+from billing.refunds import cheapened
 from billing.standing import standing
 from billing.store import BillingStore
 from billing.teller import Order, ask, order, settle
 from billing.types import (
+    STAFF,
     Admission,
     Charge,
     ChargeState,
@@ -49,6 +52,7 @@ from billing.types import (
     ReceiptInput,
     Refund,
     RefundRequest,
+    RefundState,
     StoredVisit,
     VisitKind,
 )
@@ -80,7 +84,10 @@ class BillingService:
         return self._store
 
     def open_visit(self, given: OpenVisit) -> Admission:
-        """See ``BillingPort.open_visit``. A gateway without an answer refuses nobody."""
+        """See ``BillingPort.open_visit``. A gateway without an answer refuses nobody.
+
+        Raises KeyConflict, too, where the visit was opened for another number of people.
+        """
         with self._store.transaction(given.visit_id) as books:
             known = books.visit(given.visit_id)
             if known is None:
@@ -90,6 +97,8 @@ class BillingService:
                 hold = self._hold_at_gate(books, known)
             else:
                 _check_token(known, given.token, given.visit_id)
+                if known.opened.party_size != given.party_size:
+                    raise KeyConflict(f"{given.visit_id} was opened for {known.opened.party_size} people")
                 fresh, hold = False, books.payment(_hold_key(given.visit_id))
         if hold is not None and hold.state is PaymentState.UNKNOWN:
             hold = self._ask(hold, given.at_ns, fresh=fresh)
@@ -98,6 +107,7 @@ class BillingService:
     def join_visit(self, given: JoinVisit) -> Admission:
         """Let one more of a group in on the visit's token, and hold money for them, once per ``scan_id``.
 
+        Whoever comes after the receipt is refused: nothing that they take would be billed.
         Raises UnknownVisit where the visit was not opened, KeyConflict for another token.
         """
         with self._store.transaction(given.visit_id) as books:
@@ -108,8 +118,10 @@ class BillingService:
             key = f"{_hold_key(given.visit_id)}:{given.scan_id}"
             hold = books.payment(key)
             fresh = hold is None
+            if fresh and books.first_receipt(given.visit_id) is not None:
+                return Admission(given.visit_id, known.opened.at_ns, f"visit {given.visit_id} is over", None)
             is_held = known.opened.kind is VisitKind.SHOPPER and known.refused is None and self.policy.hold_minor > 0
-            if fresh and is_held and books.first_receipt(given.visit_id) is None:
+            if fresh and is_held:
                 hold = _new_hold(known.opened, key, Money(self.policy.hold_minor, self.book.currency), given.at_ns)
                 books.add_payment(hold)
         if hold is not None and hold.state is PaymentState.UNKNOWN:
@@ -119,9 +131,9 @@ class BillingService:
     def put_draft(
         self, visit_id: str, items: tuple[ItemCount, ...], at_ns: int, if_version: int | None = None
     ) -> tuple[Draft, Receipt]:
-        """See ``BillingPort.put_draft``. The same cart again is no change.
+        """See ``BillingPort.put_draft``. The same cart again is no change: who did not hear the answer may ask again.
 
-        Raises VersionConflict where ``if_version`` is not that of the last one (0: there is none).
+        Raises VersionConflict for another cart where ``if_version`` is not that of the last one (0: there is none).
         """
         with self._store.transaction(visit_id) as books:
             visit = books.visit(visit_id)
@@ -129,13 +141,13 @@ class BillingService:
                 raise UnknownVisit(f"visit {visit_id!r} was not opened")
             before = books.draft(visit_id)
             version = 0 if before is None else before.version
-            if if_version not in (None, version):
-                raise VersionConflict(f"the cart of {visit_id} has version {version}, not {if_version}")
             if books.first_receipt(visit_id) is not None:
                 raise ChargeStateError(f"{visit_id}: its receipt is final")
             priced = make_receipt(_final(visit, ReceiptInput(visit_id, visit.opened.token, at_ns, items)), self.book)
-            if before is not None and before.items == items:
+            if before is not None and _counted(before.items) == _counted(items):
                 return before, priced
+            if if_version not in (None, version):
+                raise VersionConflict(f"the cart of {visit_id} has version {version}, not {if_version}")
             draft = Draft(visit_id, version + 1, at_ns, items)
             books.put_draft(draft)
             books.tell(*draft_news(draft, priced))
@@ -171,7 +183,7 @@ class BillingService:
 
         Raises:
             UnknownVisit: there is no such receipt.
-            CorrectionError: it is too old, or costs no more with these units.
+            CorrectionError: it is too old, costs no more with these units, or makes cheaper what was given back.
             KeyConflict: ``correction_id`` was used for something else.
             ChargeStateError: the charge before is not settled, or was declined: let it be paid first.
         """
@@ -196,19 +208,21 @@ class BillingService:
     def pay_cash(self, visit_id: str, key: str, by: str, at_ns: int) -> Charge:
         """Take what is owed at the till, once per ``key``: a cash shopper's receipt, or a debt.
 
-        Raises UnknownVisit without a receipt, ChargeStateError where nothing is owed or a card may still pay.
+        Raises UnknownVisit without a receipt, ChargeStateError where nothing is owed or a card may still pay, KeyConflict
+        where ``key`` was used for other money at the till.
         """
         return self._debts.pay_cash(visit_id, key, by, at_ns)
 
     def pay_out(self, refund_key: str, key: str, by: str, at_ns: int) -> Refund:
         """Pay a refund out at the till, once per ``key``: what was paid there.
 
-        Raises UnknownVisit without such a refund, ChargeStateError where nothing is to be paid out.
+        Raises UnknownVisit without such a refund, ChargeStateError where nothing is to be paid out, KeyConflict where
+        ``key`` was used for other money at the till.
         """
         return self._debts.pay_out(refund_key, key, by, at_ns)
 
     def collect_debts(self, at_ns: int) -> tuple[Charge, ...]:
-        """Ask the cards of debtors again, by the policy's schedule, and write off what is too old."""
+        """Ask the cards of debtors again, by the policy's schedule, and write off what is too old; return the charges."""
         return self._debts.collect(at_ns)
 
     def give_up_waiting(self, at_ns: int) -> tuple[Charge, ...]:
@@ -246,7 +260,10 @@ class BillingService:
         return self._disputing.decide(dispute_id, state, by, note, at_ns)
 
     def attach(self, evidence: Evidence) -> None:
-        """Lay a clip or picture before the operator, once per ``evidence_id``. Raises UnknownVisit without the dispute."""
+        """Lay a clip or picture before the operator, once per ``evidence_id``.
+
+        Raises UnknownVisit without the dispute, KeyConflict where the id was used for other evidence.
+        """
         self._disputing.attach(evidence)
 
     @property
@@ -266,6 +283,27 @@ class BillingService:
         for refund in refunds:
             self._refunding.advance(refund, at_ns)
         return tuple(self._charging.advance(charge, at_ns) for charge in charges)
+
+    def heard_of(self, key: str, at_ns: int) -> None:
+        """Take news of the gateway's: ask it how the request ``key`` stands, and go on with what waited for it.
+
+        Only the gateway's answer counts, so news may come twice, late and in any order; of a key that is not ours it
+        is no news. Without an answer all stays as it is, for the next news or ``resolve_unknown``.
+        """
+        with self._store.reading() as books:
+            payment = books.payment(key)
+        if payment is None:
+            return
+        if payment.state in (PaymentState.UNKNOWN, PaymentState.NEEDS_SHOPPER):
+            self._ask(payment, at_ns, fresh=False)
+        with self._store.reading() as books:
+            charges, refunds = books.charges(payment.visit_id), books.refunds(payment.visit_id)
+        for charge in charges:
+            if is_in_flight(charge):
+                self._charging.advance(charge, at_ns)
+        for refund in refunds:
+            if refund.state is RefundState.UNKNOWN:
+                self._refunding.advance(refund, at_ns)
 
     def visit(self, visit_id: str) -> StoredVisit | None:
         """Return a visit as it was opened, None where it was not."""
@@ -341,9 +379,12 @@ class BillingService:
         if answer is None or answer.state is payment.state:
             return payment
         with self._store.transaction(payment.visit_id) as books:
-            if settle(books, answer, at_ns):
-                return replace(answer, settled_at_ns=at_ns)
-            return books.payment(payment.key) or answer
+            if not settle(books, answer, at_ns):
+                return books.payment(payment.key) or answer
+            void = let_go(books, answer, at_ns)
+        if void is not None:
+            self._ask(void, at_ns, fresh=True)
+        return replace(answer, settled_at_ns=at_ns)
 
     def _order(self, payment: Payment, at_ns: int, *, fresh: bool) -> Order:
         if payment.of is None:
@@ -361,9 +402,16 @@ class BillingService:
             raise CorrectionError(
                 f"{request.correction_id}: the receipt of {request.visit_id} is older than {days} days"
             )
-        if charges[-1].state not in (ChargeState.CAPTURED, ChargeState.VOID, ChargeState.WAIVED):
+        is_owed = charges[-1].state is ChargeState.DECLINED and standing(books, before).owed.minor > 0
+        if charges[-1].state in OPEN or is_owed:
             raise ChargeStateError(f"{request.correction_id}: the charge {charges[-1].key} is {charges[-1].state}")
         after = self._corrected(books.visit(request.visit_id), before, charges[-1].token, request)
+        cheaper = cheapened(before, after, books.refunds(request.visit_id))
+        if cheaper is not None:
+            raise CorrectionError(
+                f"{request.correction_id}: units of {cheaper!r} were given back for more than they would cost now: "
+                "leave out what makes them cheaper"
+            )
         books.add_correction(request.correction_id, _correction_digest(request), after)
         books.post(correction_posting(request.correction_id, before, after, request.at_ns))
         books.tell(*correction_news(request.correction_id, after, request.at_ns))
@@ -374,7 +422,8 @@ class BillingService:
     def _corrected(self, visit: StoredVisit | None, before: Receipt, token: str, request: CorrectionRequest) -> Receipt:
         bought = [ItemCount(line.sku, line.quantity) for line in before.lines if line.kind is LineKind.PRODUCT]
         items = (*bought, *request.items)
-        given = ReceiptInput(before.visit_id, token, before.issued_at_ns, items)
+        is_member = any(each.members_only for each in before.promotions)
+        given = ReceiptInput(before.visit_id, token, before.issued_at_ns, items, is_member)
         after = make_receipt(_final(visit, given), self.book)
         if after.total.minor <= before.total.minor:
             raise CorrectionError(f"{request.correction_id}: the receipt costs no more with these units: {after.total}")
@@ -383,10 +432,17 @@ class BillingService:
 
 def _final(visit: StoredVisit | None, given: ReceiptInput) -> ReceiptInput:
     """Return a final cart as it is billed: staff take what they take, members have their prices."""
-    if visit is None:
-        return given
-    items = () if visit.opened.kind is VisitKind.STAFF else given.items
-    return replace(given, items=items, is_member=given.is_member or visit.opened.is_member)
+    items = () if given.token == STAFF else given.items
+    is_member = given.is_member or (visit is not None and visit.opened.is_member)
+    return replace(given, items=items, is_member=is_member)
+
+
+def _counted(items: tuple[ItemCount, ...]) -> Counter[str]:
+    """Return a cart as so many of each product, whatever the order in which they were put."""
+    counts = Counter[str]()
+    for item in items:
+        counts[item.sku] += item.quantity
+    return counts
 
 
 def _check_token(visit: StoredVisit, token: str, visit_id: str) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from billing.db.books import Books
+from billing.ledger import WRITTEN_OFF
 from billing.money import Money
 from billing.refunds import paid_back_left
-from billing.types import ChargeState, Payment, Receipt
+from billing.types import Payment, Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class Standing:
     """A visit's money. ``kept`` is what its receipt comes to after refunds.
 
     ``by_gateway`` and ``in_cash`` are what was paid and neither given back nor is about to be; ``forgiven`` was waived
-    or written off.
+    or written off, by the ledger: less what refunds took back of it.
     """
 
     kept: Money
@@ -35,20 +36,19 @@ class Standing:
         return Money(max(0, min(over.minor, self.in_cash.minor)), self.kept.currency)
 
     @property
-    def unpaid_given_back(self) -> Money:
-        """Return by how much refunds exceed what was paid: units that were forgiven, and then given back."""
-        return Money(max(0, -self.owed.minor - self.cash_back.minor), self.kept.currency)
+    def forgiven_in_vain(self) -> Money:
+        """Return what of ``forgiven`` is not owed anyhow: units that were forgiven, and then given back."""
+        unpaid = self.kept - self.by_gateway - self.in_cash
+        return Money(max(0, self.forgiven.minor - max(0, unpaid.minor)), self.kept.currency)
 
 
 def standing(books: Books, receipt: Receipt, payments: tuple[Payment, ...] | None = None) -> Standing:
     """Return how the visit of ``receipt`` stands. ``payments`` are its, where they are at hand."""
     visit_id, zero = receipt.visit_id, Money.zero(receipt.currency)
     payments = books.payments(visit_id) if payments is None else payments
-    waived = [each.amount - each.paid for each in books.charges(visit_id) if each.state is ChargeState.WAIVED]
-    written_off = [each.amount for each in books.write_offs(visit_id)]
     return Standing(
         kept=receipt.total - sum((refund.amount for refund in books.refunds(visit_id)), zero),
         by_gateway=sum((amount for _, amount in paid_back_left(payments)), zero),
         in_cash=sum((move.amount for move in books.cash(visit_id)), zero),
-        forgiven=sum((*waived, *written_off), zero),
+        forgiven=Money(books.balance(visit_id, WRITTEN_OFF), receipt.currency),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from billing.gateway import EXPIRED
 from billing.money import Money
-from billing.types import CASH, Charge, ChargeState, Payment, PaymentAction, PaymentState
+from billing.types import Charge, ChargeState, Payment, PaymentAction, PaymentState
 
 AT_THE_TILL = "to be paid at the till"
 """Why a charge in cash waits for the shopper."""
@@ -35,12 +35,10 @@ class End:
 
 
 def next_step(charge: Charge, holds: Sequence[Payment], payments: Sequence[Payment], smallest: Money) -> Ask | End:
-    """Return what ``charge`` needs after its ``payments``, none of which is UNKNOWN.
+    """Return what ``charge``, which no till takes, needs after its ``payments``, none of which is UNKNOWN.
 
     ``holds`` are those of the visit from which no other charge took, and which none let go.
     """
-    if charge.token == CASH and charge.amount.minor > 0:
-        return End(ChargeState.NEEDS_SHOPPER, AT_THE_TILL)
     waiting = next((each for each in payments if each.state is PaymentState.NEEDS_SHOPPER), None)
     if waiting is not None:  # it may still be paid: whatever else is taken meanwhile is taken twice
         return End(ChargeState.NEEDS_SHOPPER, waiting.reason)

@@ -59,12 +59,18 @@ class BillingStore:
                 f"the database has schema {found}, this is {HEAD}: migrate it, or run the version it is of"
             )
         self._is_sqlite = self._engine.dialect.name == "sqlite"
+        # SQLite forgets what it read when another connection has written: with one that writes all, pages stay in memory.
+        self._writing = _engine(database) if self._is_sqlite else self._engine
+        # PostgreSQL's readers see each table as of its own moment anyway, so they need no BEGIN and COMMIT on the way.
+        alone = {} if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._reading = self._engine.execution_options(**alone)
         # SQLite lets one write at a time, and lets others sleep and try again: within a process they wait in line.
         self._one_writer = threading.Lock() if self._is_sqlite else nullcontext()
         self._note: Callable[[Books], None] | None = None
 
     def close(self) -> None:
         """Close all connections."""
+        self._writing.dispose()
         self._engine.dispose()
 
     def dump(self) -> Iterator[str]:
@@ -81,7 +87,7 @@ class BillingStore:
         Transactions of one visit wait for each other, so that what was read is still true when it is written; those
         without a visit write only what no visit is about. SQLite has one writer at a time anyway.
         """
-        with self._one_writer, self._engine.begin() as connection:
+        with self._one_writer, self._writing.begin() as connection:
             if self._is_sqlite:  # take the write lock at once, so that what was read is still true when it is written
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             elif visit_id is not None:
@@ -101,7 +107,7 @@ class BillingStore:
     @contextmanager
     def reading(self) -> Iterator[Books]:
         """Read; nobody waits for a reader. SQLite reads as of one moment, PostgreSQL each table as it is when it is read."""
-        with self._engine.begin() as connection:
+        with self._reading.begin() as connection:
             if self._is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             yield Books(connection)

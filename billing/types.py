@@ -5,6 +5,7 @@ The port is ``BillingPort``: what runs a store needs to know nothing else of bil
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -379,7 +380,10 @@ class Dispute:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was laid before the operator: a clip or picture by its place and SHA-256."""
+    """What was laid before the operator: a clip or picture by its place and SHA-256 in small hex.
+
+    Raises ValueError where ``sha256`` is none.
+    """
 
     evidence_id: str
     dispute_id: str
@@ -389,6 +393,10 @@ class Evidence:
     location: str
     added_by: str
     added_at_ns: int
+
+    def __post_init__(self) -> None:
+        if re.fullmatch("[0-9a-f]{64}", self.sha256) is None:
+            raise ValueError(f"{self.evidence_id}: sha256 is {self.sha256!r}: give 64 small hex digits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,6 +427,55 @@ class StoredVisit:
 
     opened: OpenVisit
     refused: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in billing, as ``news`` has it; ``body`` is JSON."""
+
+    event_id: int
+    topic: str
+    visit_id: str
+    at_ns: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Somebody who listens to topics. The secret stays inside."""
+
+    endpoint_id: str
+    url: str
+    topics: tuple[str, ...]
+    created_at_ns: int
+    disabled_at_ns: int | None = None
+
+
+class DeliveryState(StrEnum):
+    """How the delivery of an event to an endpoint stands: to be tried, done, or given up."""
+
+    DUE = "due"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event on its way to an endpoint. ``problem`` is why it was not delivered when it was last tried.
+
+    ``next_at_ns`` is when a DUE one is tried next; one that is being sent has there when its sender is given up for dead.
+    """
+
+    delivery_id: int
+    event_id: int
+    endpoint_id: str
+    topic: str
+    visit_id: str
+    state: DeliveryState
+    tries: int
+    next_at_ns: int
+    delivered_at_ns: int | None
+    problem: str | None
 
 
 class BillingPort(Protocol):

@@ -31,7 +31,7 @@ ADAPTERS: dict[str, set[str]] = {
     "cryptography": {"billing/passes.py"},
     "fastapi": {"billing/http/", "tillfree/serving.py"},
     "fpdf": {"billing/pdf.py"},
-    "httpx2": {"tillfree/remote_billing.py"},
+    "httpx2": {"billing/httpx_sender.py", "tillfree/remote_billing.py"},
     "lap": set(),
     "moderngl": {"simulator/graphics.py"},
     "nncf": set(),

@@ -49,7 +49,7 @@ def database_of(name: str) -> Path | str:
 
 
 def sandbox_journal(database: Path | str) -> Path | None:
-    """Return where the sandbox beside a database keeps its books; None beside PostgreSQL, where it has none."""
+    """Return where the sandbox beside a database keeps its books; None beside PostgreSQL, which is no file."""
     return database.with_name(f"{database.name}.sandbox.jsonl") if isinstance(database, Path) else None
 
 
@@ -141,5 +141,5 @@ def make_app(
 
 
 def serve(app: FastAPI, host: str, port: int) -> None:
-    """Serve until Ctrl-C or SIGTERM; open calls are answered first."""
+    """Serve until Ctrl-C or SIGTERM; open calls are answered first. uvicorn takes uvloop and httptools where they are installed."""
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, date_header=False)

@@ -7,7 +7,20 @@ from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, literal, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.sql import Executable
 
 from billing.db.tables import (
@@ -98,6 +111,11 @@ _FAN_OUT = insert(DELIVERIES).from_select(
     .join(ENDPOINTS, ENDPOINTS.c.endpoint_id == ENDPOINT_TOPICS.c.endpoint_id)
     .where(ENDPOINT_TOPICS.c.topic == bindparam("topic"), ENDPOINTS.c.disabled_at_ns.is_(None)),
 )
+_BALANCE = (
+    select(func.coalesce(func.sum(ENTRIES.c.amount_minor), 0))
+    .join(POSTINGS, POSTINGS.c.posting_id == ENTRIES.c.posting_id)
+    .where(POSTINGS.c.visit_id == bindparam("id"), ENTRIES.c.account == bindparam("name"))
+)
 _WRITE_OFFS = select(WRITE_OFFS).where(WRITE_OFFS.c.visit_id == bindparam("id"))
 
 
@@ -184,11 +202,18 @@ class Books:
         """Return the visits for which a charge to ``token`` was declined or waits for the shopper, oldest first."""
         return tuple(self.connection.execute(_UNPAID, {"token": token}).scalars())
 
-    def declined_charges(self) -> tuple[Charge, ...]:
-        """Return the declined charges that are the last of their visit, oldest first."""
+    def unpaid_charges(self) -> tuple[Charge, ...]:
+        """Return the charges that were declined, or wait at the till, are the last of their visit and not written off.
+
+        Oldest first.
+        """
         later = CHARGES.alias()
         has_later = select(later.c.key).where(later.c.visit_id == CHARGES.c.visit_id, later.c.number > CHARGES.c.number)
-        query = select(CHARGES).where(CHARGES.c.state == ChargeState.DECLINED.value, ~has_later.exists())
+        is_written_off = select(WRITE_OFFS.c.charge_key).where(WRITE_OFFS.c.charge_key == CHARGES.c.key)
+        waits = and_(CHARGES.c.state == ChargeState.NEEDS_SHOPPER.value, CHARGES.c.token == CASH_TOKEN)
+        query = select(CHARGES).where(
+            or_(CHARGES.c.state == ChargeState.DECLINED.value, waits), ~has_later.exists(), ~is_written_off.exists()
+        )
         rows = self.connection.execute(query.order_by(CHARGES.c.created_at_ns, CHARGES.c.key))
         return tuple(_charge(row) for row in rows)
 
@@ -291,6 +316,11 @@ class Books:
         """Return what was taken and paid out at the till for a visit, in order."""
         return tuple(_cash(row) for row in self._rows(_CASH, visit_id))
 
+    def cash_move(self, key: str) -> CashMove | None:
+        """Return the money at the till that moved by this key."""
+        row = self._row(select(CASH).where(CASH.c.key == bindparam("id")), key)
+        return None if row is None else _cash(row)
+
     def add_cash(self, move: CashMove) -> None:
         """Keep money taken or paid out at the till."""
         self._do(
@@ -341,9 +371,13 @@ class Books:
         self._do(_SEAL, id=posting_id)
 
     def all_receipts(self) -> tuple[Receipt, ...]:
-        """Return all receipts as they first were, in the order of their visits' ids."""
-        bodies = self.connection.execute(select(RECEIPTS.c.body).order_by(RECEIPTS.c.visit_id)).scalars()
-        return tuple(_receipt(body) for body in bodies)
+        """Return all receipts, as last corrected, in the order of their visits' ids."""
+        last = {
+            row.visit_id: row.body for row in self.connection.execute(select(RECEIPTS).order_by(RECEIPTS.c.visit_id))
+        }
+        corrected = self.connection.execute(select(CORRECTIONS).order_by(CORRECTIONS.c.correction_id))
+        last.update({row.visit_id: row.body for row in corrected})
+        return tuple(_receipt(body) for body in last.values())
 
     def postings(self) -> tuple[Posting, ...]:
         """Return all sealed postings with their entries, in the order in which they were written."""
@@ -357,6 +391,10 @@ class Books:
             Posting(posting_id, sealed[posting_id].visit_id, sealed[posting_id].at_ns, tuple(legs))
             for posting_id, legs in entries.items()
         )
+
+    def balance(self, visit_id: str, account: str) -> int:
+        """Return what of a visit stands in an account, in minor units of the visit's currency."""
+        return int(self.connection.execute(_BALANCE, {"id": visit_id, "name": account}).scalar_one())
 
     def balances(self) -> dict[tuple[str, str], int]:
         """Return minor units by (account, currency) over all sealed postings."""

@@ -77,8 +77,14 @@ def evidence_of(books: Books, dispute_id: str) -> tuple[Evidence, ...]:
     return tuple(Evidence(**row._mapping) for row in rows)
 
 
+def evidence(books: Books, evidence_id: str) -> Evidence | None:
+    """Return a piece of evidence."""
+    row = books.connection.execute(select(EVIDENCE).where(EVIDENCE.c.evidence_id == evidence_id)).one_or_none()
+    return None if row is None else Evidence(**row._mapping)
+
+
 def add_evidence(books: Books, evidence: Evidence) -> None:
-    """Keep a piece of evidence."""
+    """Keep a new piece of evidence."""
     books.connection.execute(
         insert(EVIDENCE).values(
             evidence_id=evidence.evidence_id,

@@ -224,7 +224,7 @@ DELIVERIES = Table(
     _whole("next_at_ns"),
     _whole("delivered_at_ns", null=True),
     _text("problem", null=True),
-    Index("ix_deliveries_due", "state", "next_at_ns"),
+    Index("ix_deliveries_due", "endpoint_id", "state", "next_at_ns", "delivery_id"),
 )
 GATEWAY_NEWS = Table("gateway_news", METADATA, _key("news_id"), _text("topic"), _whole("received_at_ns"))
 REQUESTS = Table(

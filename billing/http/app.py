@@ -11,13 +11,14 @@ from fastapi.openapi.utils import get_openapi
 
 from billing.access import Access, RateLimiter
 from billing.db.pages import counts
-from billing.http import money, problems, receipts, system, visits
+from billing.http import endpoints, money, problems, receipts, system, visits
 from billing.http import news as gateway_news
 from billing.http.calls import Clock, NewsReader, Parts
 from billing.http.metrics import Metrics
 from billing.http.page import routes
 from billing.http.page.base import Page
 from billing.inbox import Inbox
+from billing.outbox import Outbox
 from billing.service import BillingService
 from billing.store import BillingStore
 
@@ -45,6 +46,7 @@ def create_app(
     *,
     news: NewsReader | None = None,
     page: Page | None = None,
+    outbox: Outbox | None = None,
     per_s: float = 500.0,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
@@ -66,8 +68,9 @@ def create_app(
         metrics=Metrics(lambda: _gauges(store)),
         news=news,
         shoppers=None if page is None else page.shoppers,
+        outbox=outbox,
     )
-    for router in (visits.router, receipts.router, money.router, gateway_news.router, system.router):
+    for router in (visits.router, receipts.router, money.router, gateway_news.router, endpoints.router, system.router):
         app.include_router(router)
     problems.install(app)
     if page is not None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from billing.access import Scope
 from billing.db.pages import audit_page, data_of, disputes_page, events_page
+from billing.disputing import labelled_examples
 from billing.edge import ChargeModel, DisputeModel, EvidenceModel, RefundModel
 from billing.errors import UnknownVisit
 from billing.export import journal_csv, receipts_csv
@@ -140,7 +141,7 @@ def decide(dispute_id: Id, given: DecisionIn, call: _Operator) -> Response:
 @router.get("/examples.jsonl", responses=documented() | {200: {"content": {"application/x-ndjson": {}}}})
 def examples(reader: _Audit) -> Response:
     """Return the disputes that operators decided, with their evidence, as labelled examples: one JSON a line."""
-    lines = "".join(f"{line}\n" for line in reader.parts.service.disputes.examples())
+    lines = "".join(f"{line}\n" for line in labelled_examples(reader.parts.store))
     return Response(lines, media_type="application/x-ndjson")
 
 

@@ -1,26 +1,27 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import os
 import shutil
-import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import Engine, create_engine, text
 
+from benchmarks.billing_load.processes import NotInstalled, running_postgres
 from billing import passwords
+from billing.gateway import Behaviour
 from billing.money import Money
 from billing.pricebook import Deposit, Price, PriceBook
 from billing.promotions import NForM
 from billing.store import BillingStore
+from tests.billing.till import Till, make_till
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,34 +58,15 @@ UNSAFE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autova
 """Settings of a server that nobody cuts the power of, and whose databases are gone before a vacuum would pay."""
 
 
-@contextlib.contextmanager
-def running_postgres(*settings: str) -> Iterator[Path]:
-    """Run a PostgreSQL of its own, and yield the folder of its socket."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not programs and shutil.which("initdb") is None:
-        pytest.skip("needs PostgreSQL: the Debian package postgresql")
-    programs = programs or [Path(shutil.which("initdb") or "").parent]
-    with TemporaryDirectory(prefix="tillfree-pg-") as place:
-        folder = Path(place)
-        as_user: list[str] = []
-        if os.getuid() == 0:  # PostgreSQL refuses to run as root
-            shutil.chown(folder, "postgres")
-            as_user = ["runuser", "-u", "postgres", "--"]
-        run = functools.partial(subprocess.run, check=True, capture_output=True, cwd="/")
-        make = f"-D {place}/data --no-sync -U till -A trust -E UTF8".split()
-        run([*as_user, str(programs[-1] / "initdb"), *make])
-        control = [*as_user, str(programs[-1] / "pg_ctl"), "-D", f"{place}/data", "-w", "-l", f"{place}/log"]
-        options = ["listen_addresses=''", f"unix_socket_directories={place}", "max_connections=200", *settings]
-        run([*control, "-o", " ".join(f"-c {option}" for option in options), "start"])
-        yield folder
-        run([*control, "-m", "immediate", "stop"])
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Path]:
     """Run a PostgreSQL that waits for no disk, and return the folder of its socket."""
-    with running_postgres(*UNSAFE) as folder:
-        yield folder
+    with TemporaryDirectory(prefix="tillfree-pg-") as place:
+        try:
+            with running_postgres(Path(place), *UNSAFE) as socket:
+                yield socket
+        except NotInstalled as error:
+            pytest.skip(str(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +166,19 @@ def raw(database: Path | str) -> Iterator[Engine]:
     engine = create_engine(url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def till(book: PriceBook, store: BillingStore) -> Iterator[Callable[..., Till]]:
+    """Return what makes tills on the database; every visit of theirs is checked at the end of the test."""
+    made: list[Till] = []
+
+    def make(*script: Behaviour, **settings: Any) -> Till:
+        made.append(make_till(book, store, script, **settings))
+        return made[-1]
+
+    yield make
+    with store.reading() as books:
+        visits = [receipt.visit_id for receipt in books.all_receipts()]
+    for visit in visits:
+        made[-1].check(visit)

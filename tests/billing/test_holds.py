@@ -170,3 +170,19 @@ def test_no_hold_after_the_receipt_and_no_receipt_on_another_card(book: PriceBoo
     service.open_visit(GATE)
     with pytest.raises(KeyConflict, match="another token"):
         leave(service, token="card-2", cola=1)
+
+
+@pytest.mark.parametrize("behaviours", [(), ("timeout",), ("lost_answer",)])
+def test_a_hold_that_is_confirmed_after_the_charge_is_let_go(
+    book: PriceBook, store: BillingStore, behaviours: tuple[str, ...]
+) -> None:
+    gateway = SandboxGateway(script=["needs_shopper", "ok", *behaviours])  # type: ignore[list-item]
+    service = opened(book, store, gateway)
+    assert leave(service, cola=1).state is ChargeState.CAPTURED
+    gateway.authenticate("visit-1:hold")
+    service.resolve_unknown(2_000)
+    service.resolve_unknown(3_000)
+    assert asked(service)[-1] == (PaymentAction.VOID, 300, PaymentState.DONE)
+    assert service.resolve_unknown(4_000) == ()
+    assert len(gateway.listing()) == 3
+    assert sum(request.amount.minor for request in gateway.captured()) == 149

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from billing.access import Access, Scope
+from billing.disputing import labelled_examples
 from billing.export import journal_csv, receipts_csv
-from billing.gateway import SandboxGateway
 from billing.http.times import rfc3339
 from billing.keyring import open_keyring
 from billing.migrations import HEAD
@@ -51,20 +51,29 @@ billing_app.add_typer(operators_app, name="operators")
 Database = Annotated[str, typer.Argument(help="SQLite's file, or postgresql://user@host/name.", show_default=False)]
 KeyName = Annotated[str, typer.Argument(help="What to call it, such as gate-1.", show_default=False)]
 Scopes = Annotated[list[Scope], typer.Option(help="What it may do; may be given several times.", show_default=False)]
-Run = Annotated[Path, typer.Argument(help="The folder that a replay left.", show_default=False)]
+BooksName = Annotated[
+    str,
+    typer.Argument(
+        metavar="BOOKS",
+        help="A folder that a replay left, SQLite's file, or postgresql://user@host/name.",
+        show_default=False,
+    ),
+]
 
 
 @billing_app.command("reconcile")
-def reconcile_run(run: Run) -> None:
-    """Hold a run's payments against the gateway's own list, and say what to do about each difference."""
+def reconcile_books(
+    books: BooksName,
+    gateway: Annotated[str, typer.Option(help="sandbox, or stripe (key in STRIPE_API_KEY).")] = "sandbox",
+) -> None:
+    """Hold payments against the gateway's own list, and say what to do about each difference."""
     console = Console()
-    books = _books(run)
-    journal = run / SANDBOX_FILE
-    if not journal.exists():
-        raise InputError("the gateway's list is not here", file=journal, mend="name the folder of a whole run")
-    with books.reading() as opened:
+    where, journal = _where(books)
+    if gateway == "sandbox" and (journal is None or not journal.exists()):
+        raise InputError("the sandbox's list is not here", file=journal or books, mend="name a whole run, or --gateway")
+    with closing(_existing(where)) as store, store.reading() as opened:
         payments, balances = opened.all_payments(), opened.balances()
-    found = differences(payments, SandboxGateway(journal=journal).listing())
+    found = differences(payments, make_gateway(gateway, journal)[0].listing())
     for (account, currency), minor in balances.items():
         console.print(f"{account:24} {format_money(Money(minor, currency)):>18}", highlight=False)
     if found:
@@ -74,17 +83,27 @@ def reconcile_run(run: Run) -> None:
 
 
 @billing_app.command("export")
-def export_run(
-    run: Run,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for receipts.csv and journal.csv.")],
+def export_books(
+    books: BooksName,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for receipts.csv, journal.csv and examples.jsonl.")],
 ) -> None:
-    """Write receipts by line, and the ledger as a journal that bookkeeping programs take in, as CSV."""
-    with _books(run).reading() as books:
-        receipts, postings = books.all_receipts(), books.postings()
+    """Write receipts by line and the ledger as a journal that bookkeeping programs take in, as CSV.
+
+    Disputes that operators decided go to examples.jsonl, a labelled example a line.
+    """
+    with closing(_existing(_where(books)[0])) as store:
+        with store.reading() as opened:
+            receipts, postings = opened.all_receipts(), opened.postings()
+        examples = "".join(f"{line}\n" for line in labelled_examples(store))
     if out.exists() and not out.is_dir():
         raise InputError("is a file", file=out, mend="name a folder with -o")
     out.mkdir(parents=True, exist_ok=True)
-    for name, text in (("receipts.csv", receipts_csv(receipts)), ("journal.csv", journal_csv(postings))):
+    files = {
+        "receipts.csv": receipts_csv(receipts),
+        "journal.csv": journal_csv(postings),
+        "examples.jsonl": examples,
+    }
+    for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8", newline="")
         typer.echo(f"wrote {out / name}")
 
@@ -108,6 +127,12 @@ def serve_billing(
     layout: Annotated[Path | None, typer.Option(help="A store's layout, for its prices.", show_default=False)] = None,
     settings: Annotated[Path | None, typer.Option(help="A settings file; its billing and page parts count.")] = None,
     gateway: Annotated[str, typer.Option(help="sandbox, or stripe (key in STRIPE_API_KEY).")] = "sandbox",
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            "--sandbox-journal", help="Where the sandbox keeps its books.", show_default="beside SQLite's file"
+        ),
+    ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; put a TLS proxy in front of any other.")
     ] = "127.0.0.1",
@@ -126,7 +151,7 @@ def serve_billing(
     told = load_settings(settings)
     where = database_of(database)
     keyring = open_keyring(secrets_file(where, secrets))
-    made, desk = make_gateway(gateway, sandbox_journal(where))
+    made, desk = make_gateway(gateway, journal or sandbox_journal(where))
     store = BillingStore(where)
     page = make_page(store, desk, keyring, told.page, url or f"http://{host}:{port}")
     console = Console(stderr=True)
@@ -154,7 +179,7 @@ def add_key(database: Database, name: KeyName, scope: Scopes) -> None:
 def list_keys(database: Database) -> None:
     """List keys by name and scope; the keys themselves are not kept."""
     table = Table("name", "scopes", "made", "revoked")
-    with closing(_existing(database)) as store:
+    with closing(_existing(database_of(database))) as store:
         for client in Access(store).clients():
             revoked = "" if client.revoked_at_ns is None else rfc3339(client.revoked_at_ns)
             table.add_row(client.name, ", ".join(sorted(client.scopes)), rfc3339(client.created_at_ns), revoked)
@@ -164,7 +189,7 @@ def list_keys(database: Database) -> None:
 @keys_app.command("revoke")
 def revoke_key(database: Database, name: KeyName) -> None:
     """Let a key be worth nothing from now on."""
-    with closing(_existing(database)) as store:
+    with closing(_existing(database_of(database))) as store:
         Access(store).revoke_client(name, system_clock())
     typer.echo(f"revoked {name}")
 
@@ -182,11 +207,11 @@ def add_operator(
     typer.echo(f"{login} can sign in")
 
 
-def _existing(database: str) -> BillingStore:
-    """Open a database that is there. Raises InputError where there is none."""
-    where = database_of(database)
+def _existing(where: Path | str) -> BillingStore:
+    """Open books that are there. Raises InputError where there are none."""
     if isinstance(where, Path) and not where.is_file():
-        raise InputError("there is no such database", file=where, mend="name SQLite's file, or PostgreSQL's URL")
+        mend = "name SQLite's file, PostgreSQL's URL, or a folder that `tillfree replay -o` left"
+        raise InputError("there are no books here", file=where, mend=mend)
     return BillingStore(where)
 
 
@@ -199,12 +224,12 @@ def _prices(prices: Path | None, layout: Path | None) -> PriceBook:
     return read_price_file(prices)
 
 
-def _books(run: Path) -> BillingStore:
-    """Open the books in a run's folder. Raises InputError where there are none."""
-    path = run / BILLING_FILE
-    if not path.is_file():
-        raise InputError("there are no books here", file=path, mend="name a folder that `tillfree replay -o` left")
-    return BillingStore(path)
+def _where(books: str) -> tuple[Path | str, Path | None]:
+    """Return where books lie, and the sandbox's journal beside them."""
+    where = database_of(books)
+    if isinstance(where, Path) and where.is_dir():
+        return where / BILLING_FILE, where / SANDBOX_FILE
+    return where, sandbox_journal(where)
 
 
 def _table(found: tuple[Difference, ...]) -> Table:
