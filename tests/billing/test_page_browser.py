@@ -69,7 +69,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def shop(migrated_sqlite: Path, tmp_path: Path, book: PriceBook, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     """Serve a shop on a port of its own, whose screens ask more often, so that nobody waits."""
-    for name in ("_GATE_EVERY_MS", "_CART_EVERY_MS", "_RECEIPT_EVERY_MS"):
+    for name in ("_GATE_EVERY_MS", "_CART_EVERY_MS", "_RECEIPT_EVERY_MS", "_SETTLED_EVERY_MS"):
         monkeypatch.setattr(shopping, name, 300)
     with (
         socket.socket() as listening,

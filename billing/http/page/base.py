@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import Depends, Form, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
@@ -102,15 +103,20 @@ class Visitor:
 
 
 def visitor(request: Request) -> Visitor:
-    """Return who looks."""
+    """Return who looks. Raises TooManyRequests."""
+    who = _visitor(request)
+    if who.shopper is not None:
+        wait_s = who.parts.limiter.wait_s(f"shopper {who.shopper.shopper_id}", who.at_ns)
+        if wait_s > 0:
+            raise TooManyRequests(wait_s)
+    return who
+
+
+def _visitor(request: Request) -> Visitor:
     parts, page = parts_of(request), page_of(request)
     at_ns, cookies = parts.clock(), request.cookies
     token = cookies.get(SESSION_COOKIE, "")
     shopper = page.shoppers.who(token, at_ns) if token else None
-    if shopper is not None:
-        wait_s = parts.limiter.wait_s(f"shopper {shopper.shopper_id}", at_ns)
-        if wait_s > 0:
-            raise TooManyRequests(wait_s)
     locale = _locale(request, shopper)
     guest = cookies.get(GUEST_COOKIE) or secrets.token_urlsafe(16)
     known = token if shopper is not None else ""
@@ -196,7 +202,7 @@ class PageRoute(APIRoute):
             try:
                 response: Response = await handle(request)
             except (BillingError, RequestValidationError, HTTPException) as error:
-                return _sorry(request, error)
+                return await run_in_threadpool(_sorry, request, error)
             return response
 
         return handled
@@ -209,10 +215,7 @@ def _sorry(request: Request, error: Exception) -> Response:
             return Response(status_code=204, headers={"X-Next": "/sign-in"})
         return go(f"/sign-in?next={quote(request.url.path)}" if request.method == "GET" else "/sign-in")
     status = _status(error)
-    page, parts = page_of(request), parts_of(request)
-    guest = request.cookies.get(GUEST_COOKIE) or secrets.token_urlsafe(16)
-    who = Visitor(request, parts, page, None, "", guest, texts(_locale(request, None)), parts.clock())
-    response = show(who, "sorry", status, code=status)
+    response = show(_visitor(request), "sorry", status, code=status)
     if isinstance(error, TooManyRequests):
         response.headers["Retry-After"] = str(max(1, round(error.wait_s)))
     return response

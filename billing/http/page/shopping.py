@@ -28,6 +28,7 @@ _LATELY_NS = 600 * 10**9
 """How long the pass says that its last scan was turned away."""
 _GATE_EVERY_MS = _CART_EVERY_MS = 2_000
 _RECEIPT_EVERY_MS = 4_000
+_SETTLED_EVERY_MS = 30_000
 """How often a screen asks what has become of it."""
 
 
@@ -263,5 +264,5 @@ def _receipt_page(
         problem=problem,
         card=_card(who),
         new_id=lambda: secrets.token_hex(8),
-        every_ms=_RECEIPT_EVERY_MS,
+        every_ms=_RECEIPT_EVERY_MS if view.is_settling else _SETTLED_EVERY_MS,
     )
