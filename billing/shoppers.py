@@ -170,8 +170,12 @@ class Shoppers:
 
         Raises GatewayTimeout where no answer came.
         """
-        shopper = self.get(shopper_id)
-        form = self.desk.begin(shopper_id, return_url, f"{shopper_id}:{shopper.version}")
+        try:
+            form = self.desk.begin(shopper_id, return_url, _form_key(self.get(shopper_id)))
+        except KeyConflict:  # a form that leads back to where the page was before it moved
+            with self.store.transaction(_lock(shopper_id)) as books:
+                rows.change_shopper(books, shopper_id, card_form=None)
+            form = self.desk.begin(shopper_id, return_url, _form_key(self.get(shopper_id)))
         with self.store.transaction(_lock(shopper_id)) as books:
             rows.keep_card_form(books, shopper_id, form.reference)
         return form
@@ -330,6 +334,10 @@ def _known(shopper: Shopper | None) -> Shopper:
     if shopper is None or shopper.deleted_at_ns is not None:
         raise NotKnown("there is no such account")
     return shopper
+
+
+def _form_key(shopper: Shopper) -> str:
+    return f"{shopper.shopper_id}:{shopper.version}"
 
 
 def _email(typed: str) -> str:

@@ -32,12 +32,14 @@ URL = "http://localhost:8300"
 class Shop:
     """A shop that is served, seen from phones, a gate and an operator."""
 
-    def __init__(self, store: BillingStore, book: PriceBook, url: str = URL) -> None:
+    def __init__(
+        self, store: BillingStore, book: PriceBook, url: str = URL, policy: BillingPolicy | None = None
+    ) -> None:
         self.at_ns = NOW
         desk, keyring = SandboxCardDesk(), Keyring.generate()
         club = MemberPrice(promotion_id="club", name="Club price", skus=("bread",), price=Money(250, book.currency))
         book = dataclasses.replace(book, promotions=(*book.promotions, club))
-        self.service = BillingService(book, store, SandboxGateway(on_file=desk.on_file), BillingPolicy())
+        self.service = BillingService(book, store, SandboxGateway(on_file=desk.on_file), policy)
         settings = PageSettings(store_name="Corner & Sons")
         shoppers = Shoppers(store, desk, keyring, settings.passes, settings.session_days * 86_400)
         self.shoppers = shoppers

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from billing.access import Scope
 from billing.http.page.base import inside
+from billing.policy import BillingPolicy
 from billing.pricebook import PriceBook
 from billing.store import BillingStore
 from tests.billing.shop import URL, S, Shop
@@ -270,6 +271,18 @@ def test_a_line_is_contested_once_and_its_refund_is_explained(shop: Shop, phone:
     (asked, _) = shop.call(Scope.OPERATOR, "GET", "/disputes").json()["items"]
     shop.call(Scope.OPERATOR, "POST", f"/disputes/{asked['dispute_id']}/decision", state="rejected", note="")
     assert "Not accepted" in phone.get("/receipts/v1").text
+
+
+def test_what_policy_trusts_is_given_back_at_once_if_it_is_paid(store: BillingStore, book: PriceBook) -> None:
+    shop = Shop(store, book, policy=BillingPolicy(trust_up_to_minor=10_000))
+    phone = a_phone(shop).register(card="4000002500003155").buy("v1", bread=10)
+    assert "Your bank asks you to confirm this payment" in phone.text
+    phone.contest("v1", "bread", "contest")
+    assert "We are looking at it" in phone.text
+    other = a_phone(shop).register("eve@example.org").buy("v2", bread=2)
+    other.contest("v2", "bread", "contest")
+    assert "Accepted" in other.text
+    assert "After refunds" in other.text
 
 
 def test_after_the_window_nothing_can_be_asked_for(shop: Shop, phone: Phone) -> None:

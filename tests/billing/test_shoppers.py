@@ -172,6 +172,13 @@ def test_a_card_comes_from_the_gateways_form(shop: Shop) -> None:
     assert shop.shoppers.finish_card(me, NOW) == card == shop.shoppers.get(me).card
 
 
+def test_a_page_that_moved_begins_another_form(shop: Shop) -> None:
+    me = shop.shoppers.register(ADA, NOW).shopper_id
+    before = shop.shoppers.begin_card(me, "https://old.example/card/back")
+    assert shop.shoppers.begin_card(me, BACK) != before
+    assert shop.give_card(me) is not None
+
+
 def test_after_a_refused_card_another_form_is_begun(shop: Shop) -> None:
     me = shop.shoppers.register(ADA, NOW).shopper_id
     first = shop.shoppers.begin_card(me, BACK)

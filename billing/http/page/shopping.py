@@ -142,10 +142,8 @@ def contest(
     )
     try:
         who.parts.service.contest(asked)
-    except (DisputeError, KeyConflict):
+    except (DisputeError, RefundError, KeyConflict):
         return _receipt_page(who, visit_id, problem=(sku, kind.value), status=422)
-    except (ChargeStateError, RefundError):  # it is written down; what it gives back follows when the charge is settled
-        return go(f"/receipts/{visit_id}?done=asked")
     return go(f"/receipts/{visit_id}?done=asked#requests")
 
 
