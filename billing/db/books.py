@@ -15,7 +15,6 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
-    literal,
     literal_column,
     or_,
     select,
@@ -27,10 +26,7 @@ from billing.db.tables import (
     CASH,
     CHARGES,
     CORRECTIONS,
-    DELIVERIES,
     DRAFTS,
-    ENDPOINT_TOPICS,
-    ENDPOINTS,
     ENTRIES,
     EVENTS,
     PAYMENTS,
@@ -98,19 +94,7 @@ _ADD_POSTING = insert(POSTINGS)
 _ADD_ENTRIES = insert(ENTRIES)
 _SEAL = update(POSTINGS).where(POSTINGS.c.posting_id == bindparam("id")).values(sealed=1)
 _CASH = select(CASH).where(CASH.c.visit_id == bindparam("id")).order_by(CASH.c.cash_id)
-_ADD_EVENT = insert(EVENTS).returning(EVENTS.c.event_id)
-_FAN_OUT = insert(DELIVERIES).from_select(
-    ["event_id", "endpoint_id", "state", "tries", "next_at_ns"],
-    select(
-        bindparam("event", type_=EVENTS.c.event_id.type),
-        ENDPOINT_TOPICS.c.endpoint_id,
-        literal("due"),
-        literal(0),
-        bindparam("at", type_=EVENTS.c.at_ns.type),
-    )
-    .join(ENDPOINTS, ENDPOINTS.c.endpoint_id == ENDPOINT_TOPICS.c.endpoint_id)
-    .where(ENDPOINT_TOPICS.c.topic == bindparam("topic"), ENDPOINTS.c.disabled_at_ns.is_(None)),
-)
+_ADD_EVENT = insert(EVENTS)
 _BALANCE = (
     select(func.coalesce(func.sum(ENTRIES.c.amount_minor), 0))
     .join(POSTINGS, POSTINGS.c.posting_id == ENTRIES.c.posting_id)
@@ -409,11 +393,8 @@ class Books:
         return {(name, unit): int(minor) for name, unit, minor in self.connection.execute(query)}
 
     def tell(self, topic: str, visit_id: str, at_ns: int, body: str) -> None:
-        """Put an event (``body`` is JSON) into the outbox, and a delivery for each endpoint that listens to its topic."""
-        event_id = self.connection.execute(
-            _ADD_EVENT, {"topic": topic, "visit_id": visit_id, "at_ns": at_ns, "body": body}
-        ).scalar_one()
-        self._do(_FAN_OUT, event=event_id, topic=topic, at=at_ns)
+        """Put an event (``body`` is JSON) into the outbox; a trigger adds a delivery for each endpoint of its topic."""
+        self._do(_ADD_EVENT, topic=topic, visit_id=visit_id, at_ns=at_ns, body=body)
 
     def _first_body(self, visit_id: str) -> str | None:
         body: str | None = self.connection.execute(_RECEIPT, {"id": visit_id}).scalar()

@@ -38,6 +38,20 @@ before the number is drawn until the commit; who reads on from a number takes it
 knows that nothing below what it sees is still to come. SQLite has one writer at a time."""
 
 
+_DELIVER = """INSERT INTO deliveries (event_id, endpoint_id, state, tries, next_at_ns)
+    SELECT NEW.event_id, endpoint_topics.endpoint_id, 'due', 0, NEW.at_ns
+    FROM endpoint_topics JOIN endpoints ON endpoints.endpoint_id = endpoint_topics.endpoint_id
+    WHERE endpoint_topics.topic = NEW.topic AND endpoints.disabled_at_ns IS NULL"""
+_FAN_OUT = {
+    "sqlite": (f"CREATE TRIGGER events_fan_out AFTER INSERT ON events BEGIN {_DELIVER}; END",),
+    "postgresql": (
+        f"CREATE FUNCTION events_fan_out() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {_DELIVER}; RETURN NULL; END $$",
+        "CREATE TRIGGER events_fan_out AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION events_fan_out()",
+    ),
+}
+"""An event and its deliveries are written by one statement: no event can be there without them."""
+
+
 def upgrade() -> None:
     """Make the tables, new columns and triggers."""
     _visits()
@@ -51,9 +65,9 @@ def upgrade() -> None:
     for rule in (*_RULES, *frozen):
         for statement in _trigger(op.get_bind().dialect.name, *rule):
             op.execute(statement)
-    if op.get_bind().dialect.name == "postgresql":
-        for statement in _EVENTS_IN_ORDER:
-            op.execute(statement)
+    dialect = op.get_bind().dialect.name
+    for statement in (*_FAN_OUT[dialect], *(_EVENTS_IN_ORDER if dialect == "postgresql" else ())):
+        op.execute(statement)
 
 
 def _trigger(dialect: str, name: str, event: str, table: str, forbidden: str, message: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Billing's speed on SQLite and on PostgreSQL, both with full durability, everything on the same two cores.
 
-    python benchmarks/billing_speed.py --json FILE --cache FOLDER
+    python benchmarks/billing.py --json FILE --cache FOLDER
 
 A visit is three calls over HTTP to a real ``tillfree billing serve``: open (which holds money), draft, finish (which
 captures), each with a machine's key and an idempotency key of its own; every answer is checked, amounts too.
@@ -239,7 +239,3 @@ def main() -> None:
             sys.exit(f"error: {error} (--database sqlite leaves PostgreSQL out)")
     given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(table(found))
-
-
-if __name__ == "__main__":
-    main()
