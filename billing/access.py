@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ _SESSION_PREFIX = "ts"
 _REMEMBERED_NS = _NS
 """A key that was good is not looked up again for a second: a machine makes many calls in one, a revocation can wait it."""
 _MOST_REMEMBERED = 1_000
+_KEY = re.compile(rf"{_PREFIX}_([0-9a-f]{{12}})_[A-Za-z0-9_-]{{43}}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,79}")
 
 
 class Scope(StrEnum):
@@ -40,15 +43,26 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who is known: a client by its key, or an operator by their session."""
+    """Somebody who is known: a client by its key, or an operator by their session (``is_person``)."""
 
     name: str
     scopes: frozenset[Scope]
+    is_person: bool = False
+
+    @property
+    def asker(self) -> str:
+        """Return what nobody else is called: a machine and a person may have the same name."""
+        return operator_asker(self.name) if self.is_person else f"client:{self.name}"
 
     def needs(self, *scopes: Scope) -> None:
         """Raise AccessDenied unless one of ``scopes`` is held."""
         if not self.scopes.intersection(scopes):
             raise AccessDenied(f"{self.name} lacks the scope {' or '.join(scopes)}")
+
+
+def operator_asker(login: str) -> str:
+    """Return what the audit log calls the operator with this login."""
+    return f"operator:{login}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +85,11 @@ class Access:
         self._remembered: dict[str, tuple[Principal, int]] = {}
 
     def add_client(self, name: str, scopes: frozenset[Scope], at_ns: int) -> str:
-        """Make a key for a machine; this is the only time that it can be seen. Raises AccessDenied for a known name."""
+        """Make a key for a machine; this is the only time that it can be seen.
+
+        Raises AccessDenied for a known name, or one that could be mistaken.
+        """
+        _check_name(name)
         client_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
         key = f"{_PREFIX}_{client_id}_{secret}"
         with self._store.transaction() as books:
@@ -96,7 +114,8 @@ class Access:
         self._remembered.clear()
 
     def add_operator(self, login: str, password: str, scopes: frozenset[Scope], at_ns: int) -> None:
-        """Let a person sign in. Raises AccessDenied for a known login or a password that is too short."""
+        """Let a person sign in. Raises AccessDenied for a known login, or a password that is too short."""
+        _check_name(login)
         hashed = hash_password(password)
         with self._store.transaction() as books:
             if rows.operator(books, login) is not None:
@@ -126,10 +145,10 @@ class Access:
         """Return who holds a key or a session. Raises NotKnown."""
         if credential.startswith(f"{_SESSION_PREFIX}_"):
             return self._operator(credential, at_ns)
-        parts = credential.split("_", 2)
-        if len(parts) == 3 and parts[0] == _PREFIX:
+        said = _KEY.fullmatch(credential)
+        if said is not None:
             with self._store.reading() as books:
-                found = rows.client(books, parts[1])
+                found = rows.client(books, said[1])
             if found is not None and hmac.compare_digest(found.digest, _digest(credential)):
                 if found.revoked_at_ns is not None:
                     raise NotKnown("this key was revoked")
@@ -152,7 +171,7 @@ class Access:
             found = rows.operator_of_session(books, _digest(token), at_ns)
         if found is None:
             raise NotKnown("this session has ended: sign in again")
-        return Principal(found.login, _split(found.scopes))
+        return Principal(found.login, _split(found.scopes), is_person=True)
 
 
 class RateLimiter:
@@ -173,6 +192,11 @@ class RateLimiter:
             if len(self._left) > self._most:
                 self._left.popitem(last=False)
             return wait_s
+
+
+def _check_name(name: str) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise AccessDenied(f"{name!r} is no name: take letters, digits and any of _.@-, at most 80")
 
 
 def _digest(secret: str) -> str:

@@ -48,7 +48,8 @@ class Debts:
     def charge_again(self, visit_id: str, token: str, at_ns: int) -> Charge:
         """See ``BillingService.charge_again``."""
         with self.store.transaction(visit_id) as books:
-            charge = _next_charge(books, visit_id, token, at_ns)
+            known = _made_then(books.charges(visit_id), token, at_ns)
+            charge = known or _next_charge(books, visit_id, token, at_ns)
             charge, orders = self.charging.go_on(books, charge, at_ns)
         return self.charging.drive(charge, orders, at_ns)
 
@@ -169,6 +170,11 @@ def _tries(charges: tuple[Charge, ...]) -> list[Charge]:
 def _failed_ns(charge: Charge) -> int:
     """Return when a charge was declined, or began to wait at the till."""
     return charge.created_at_ns if charge.settled_at_ns is None else charge.settled_at_ns
+
+
+def _made_then(charges: tuple[Charge, ...], token: str, at_ns: int) -> Charge | None:
+    """Return the charge that this very call made before it died: the same card at the same nanosecond."""
+    return next((each for each in charges[1:] if (each.token, each.created_at_ns) == (token, at_ns)), None)
 
 
 def _next_charge(books: Books, visit_id: str, token: str, at_ns: int) -> Charge:

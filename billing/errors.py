@@ -8,6 +8,7 @@ BillingError
 ├── AccessDenied      a password that is too short, a name that is taken, a scope that is lacking
 │   └── NotKnown        a key, session or password that is nobody's
 ├── RequestReused     one idempotency key, two requests
+├── DatabaseUnavailable a database that cannot be opened
 ├── LedgerError       entries that do not sum to zero
 ├── RefundError       units that cannot be given back
 ├── CorrectionError   units that cannot be charged after the receipt
@@ -96,6 +97,10 @@ class NotKnown(AccessDenied):
 
 class RequestReused(BillingError):
     """An idempotency key that came with another request before."""
+
+
+class DatabaseUnavailable(BillingError):
+    """A database that cannot be opened: no such folder, no answer, no access."""
 
 
 class LedgerError(BillingError, ValueError):

@@ -1,7 +1,8 @@
 """Requests that came in, by their idempotency keys, and the audit log of who did what.
 
 A request is written down in the first transaction that does what it asks for, and its answer after the last. The same
-key again gets the same answer; a request that died on the way is done again, which the service makes safe.
+key again gets the same answer; a request that died on the way is done again, which the service makes safe. Of two that
+come with the same key at the same moment, the second does again what the first does, and both get the first answer.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from billing.store import BillingStore
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A request that changes something. ``digest`` is the SHA-256 of method, path and body."""
+    """A request that changes something. ``digest`` is the SHA-256 of method, path, condition (``If-Match``) and body."""
 
     who: str
     key: str
@@ -49,24 +50,42 @@ class Inbox:
 
         Raises RequestReused where the key came with another request before, and whatever ``operation`` raises.
         """
+        row = self._found(asked)
+        if row is None:
+            try:
+                return self._ended(asked, operation(self._store.noting(lambda books: _note(books, asked)), asked.at_ns))
+            except _CameMeanwhile:
+                row = self._found(asked)
+        assert row is not None  # it is there by now, and is forgotten only days later
+        if row.answer is not None:
+            return Answer(*row.answer), True
+        return self._ended(asked, operation(self._store, row.at_ns))
+
+    def _found(self, asked: Incoming) -> rows.KnownRequest | None:
+        """Return what is written of a request. Raises RequestReused where its key came with another."""
         with self._store.reading() as books:
             row = rows.request(books, asked.who, asked.key)
         if row is not None and row.digest != asked.digest:
             raise RequestReused(f"the idempotency key {asked.key!r} came with another request before")
-        if row is not None and row.status is not None:
-            return Answer(row.status, row.answer), True
-        at_ns = asked.at_ns if row is None else row.at_ns
-        answer = operation(self._store.noting(lambda books: _note(books, asked)), at_ns)
-        with self._store.transaction() as books:
-            _note(books, asked)
-            rows.end_request(books, asked.who, asked.key, answer.status, answer.body)
-            rows.add_audit(books, asked.at_ns, asked.who, asked.action, asked.subject, answer.status, None)
-        return answer, False
+        return row
 
-    def refused(self, asked: Incoming, status: int, why: str) -> None:
-        """Keep that somebody asked for what they did not get."""
+    def _ended(self, asked: Incoming, answer: Answer) -> tuple[Answer, bool]:
+        """Write the answer, unless one is there: then that one counts."""
         with self._store.transaction() as books:
-            rows.add_audit(books, asked.at_ns, asked.who, asked.action, asked.subject, status, why)
+            # What needed no transaction has not noted the request yet.
+            rows.add_request(books, asked.who, asked.key, asked.digest, asked.at_ns)
+            if rows.end_request(books, asked.who, asked.key, answer.status, answer.body):
+                rows.add_audit(books, asked.at_ns, asked.who, asked.action, asked.subject, answer.status, None)
+                return answer, False
+        row = self._found(asked)
+        assert row is not None  # whoever answered first wrote it
+        assert row.answer is not None
+        return Answer(*row.answer), True
+
+    def told(self, asked: Incoming, status: int, detail: str) -> None:
+        """Keep in the audit log what somebody was told whose answer is not kept: a refusal, or a session."""
+        with self._store.transaction() as books:
+            rows.add_audit(books, asked.at_ns, asked.who, asked.action, asked.subject, status, detail)
 
     def prune(self, before_ns: int) -> int:
         """Forget requests that came before then; return how many. Their keys may be used again."""
@@ -74,5 +93,10 @@ class Inbox:
             return rows.prune_requests(books, before_ns)
 
 
+class _CameMeanwhile(Exception):
+    """The same key came in another thread or process first: what was begun here is taken back."""
+
+
 def _note(books: Books, asked: Incoming) -> None:
-    rows.add_request(books, asked.who, asked.key, asked.digest, asked.at_ns)
+    if not rows.add_request(books, asked.who, asked.key, asked.digest, asked.at_ns):
+        raise _CameMeanwhile

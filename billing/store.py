@@ -15,11 +15,13 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import URL, Engine, bindparam, create_engine, event, func, make_url, select
+from sqlalchemy import URL, Engine, create_engine, event, make_url, select
+from sqlalchemy.exc import DBAPIError
 
 from billing.db.books import Books
+from billing.db.locks import BEGIN_VISIT
 from billing.db.tables import METADATA
-from billing.errors import BillingError
+from billing.errors import BillingError, DatabaseUnavailable
 from billing.migrations import HEAD, revision, upgrade
 
 _BUSY_TIMEOUT_MS = 10_000
@@ -34,8 +36,6 @@ _CONNECTIONS = 20
 _WAL_TRIES = 20
 """Processes that open a new file at the same moment: as many as anybody starts on one machine."""
 
-_LOCK_VISIT = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("visit"), 0)))
-
 
 class BillingStore:
     """Billing's database. Safe to use from several threads and processes.
@@ -47,10 +47,11 @@ class BillingStore:
         """``database`` is SQLite's file, or a URL (``postgresql://user@host/name``).
 
         Raises:
+            DatabaseUnavailable: it cannot be opened.
             BillingError: the database is of another version than this code.
         """
         self._engine = _engine(database)
-        found = revision(self._engine)
+        found = _revision(self._engine)
         if found is None:
             upgrade(self._engine)
         elif found != HEAD:
@@ -91,7 +92,7 @@ class BillingStore:
             if self._is_sqlite:  # take the write lock at once, so that what was read is still true when it is written
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             elif visit_id is not None:
-                connection.execute(_LOCK_VISIT, {"visit": visit_id})
+                connection.execute(BEGIN_VISIT, {"visit": visit_id})
             books = Books(connection)
             if self._note is not None:
                 note, self._note = self._note, None
@@ -122,14 +123,25 @@ def migrate(database: Path | str) -> str | None:
     return before
 
 
+def _revision(engine: Engine) -> str | None:
+    try:
+        return revision(engine)
+    except DBAPIError as error:
+        engine.dispose()
+        where = engine.url.render_as_string(hide_password=True)
+        raise DatabaseUnavailable(f"{where} cannot be opened: {error.orig}") from error
+
+
 def _engine(database: Path | str) -> Engine:
     if isinstance(database, str):
         url = make_url(database)
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
-        return create_engine(url, pool_size=_CONNECTIONS, max_overflow=_CONNECTIONS)
+        return create_engine(url, pool_size=_CONNECTIONS, max_overflow=_CONNECTIONS, hide_parameters=True)
     engine = create_engine(
-        URL.create("sqlite+pysqlite", database=str(database)), connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}
+        URL.create("sqlite+pysqlite", database=str(database)),
+        connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000},
+        hide_parameters=True,  # tokens and hashes have no place in an error's text, which is logged
     )
     event.listen(engine, "connect", _prepare)
     return engine

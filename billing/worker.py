@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
 
+from billing.inbox import Inbox
 from billing.service import BillingService
+from billing.store import BillingStore
+
+KEEP_REQUESTS_NS = 7 * 86_400 * 10**9
+"""How long a request's idempotency key counts: a store that was without a network over a long weekend asks again in time."""
 
 Task = Callable[[int], object]
 """Does something as of a Unix time in nanoseconds."""
@@ -14,6 +19,16 @@ Task = Callable[[int], object]
 def chores(service: BillingService) -> tuple[Task, ...]:
     """Return what is to be done again and again, in this order."""
     return (service.resolve_unknown, service.give_up_waiting, service.collect_debts)
+
+
+def forgetting(store: BillingStore) -> Task:
+    """Return what forgets the answers to requests that are so old that nobody asks again."""
+    inbox = Inbox(store)
+
+    def forget_requests(at_ns: int) -> int:
+        return inbox.prune(at_ns - KEEP_REQUESTS_NS)
+
+    return forget_requests
 
 
 class Worker:

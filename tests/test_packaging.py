@@ -114,7 +114,7 @@ def test_what_is_imported_is_asked_for() -> None:
     unasked = {
         name: file
         for name, file in foreign.items()
-        if not asked & {each.lower().replace("_", "-") for each in ships.get(name, [name])}
+        if not asked & {re.sub(r"[-_.]+", "-", each).lower() for each in ships.get(name, [name])}
     }
     assert len(foreign) > 10
     assert unasked == {}

@@ -28,7 +28,7 @@ from billing.shoppers import Shoppers
 from billing.store import BillingStore
 from billing.stripe_cards import StripeCardDesk
 from billing.stripe_gateway import StripeGateway, read_webhook
-from billing.worker import Worker, chores
+from billing.worker import Worker, chores, forgetting
 from store_layout.errors import InputError
 from tillfree.system import system_clock
 
@@ -124,7 +124,8 @@ def make_app(
 ) -> FastAPI:
     """Return the app with its worker, which tends to what is unknown and owed every ``tend_every_s`` seconds."""
     service = BillingService(book, store, gateway, policy)
-    tasks = chores(service) if page is None else (*chores(service), page.shoppers.forget_cards)
+    page_tasks = () if page is None else (page.shoppers.forget_cards,)
+    tasks = (*chores(service), forgetting(store), *page_tasks)
     worker = Worker(tasks, system_clock, tend_every_s, tell)
 
     @asynccontextmanager

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from billing.db.books import Books
 from billing.db.tables import AUDIT, CLIENTS, OPERATORS, REQUESTS, SESSIONS
 
+
+class KnownRequest(NamedTuple):
+    """A request that came before, and its answer (HTTP status and JSON) if it has one."""
+
+    digest: str
+    at_ns: int
+    answer: tuple[int, str] | None
+
+
 _CLIENT = select(CLIENTS).where(CLIENTS.c.client_id == bindparam("id"))
 _REQUEST = select(REQUESTS).where(REQUESTS.c.client_id == bindparam("client"), REQUESTS.c.key == bindparam("id"))
-_ADD_REQUEST = insert(REQUESTS)
-_END_REQUEST = update(REQUESTS).where(REQUESTS.c.client_id == bindparam("client"), REQUESTS.c.key == bindparam("id"))
+_ADD_REQUEST = {
+    "sqlite": sqlite.insert(REQUESTS).on_conflict_do_nothing().returning(REQUESTS.c.key),
+    "postgresql": postgresql.insert(REQUESTS).on_conflict_do_nothing().returning(REQUESTS.c.key),
+}
+_END_REQUEST = update(REQUESTS).where(
+    REQUESTS.c.client_id == bindparam("client"), REQUESTS.c.key == bindparam("id"), REQUESTS.c.status.is_(None)
+)
 _ADD_AUDIT = insert(AUDIT)
 
 
@@ -82,21 +97,24 @@ def operator_of_session(books: Books, digest: str, at_ns: int) -> Row[Any] | Non
     return books.connection.execute(query).one_or_none()
 
 
-def request(books: Books, client_id: str, key: str) -> Row[Any] | None:
+def request(books: Books, client_id: str, key: str) -> KnownRequest | None:
     """Return what came by an idempotency key."""
-    return books.connection.execute(_REQUEST, {"client": client_id, "id": key}).one_or_none()
+    row = books.connection.execute(_REQUEST, {"client": client_id, "id": key}).one_or_none()
+    if row is None:
+        return None
+    return KnownRequest(row.digest, row.at_ns, None if row.status is None else (row.status, row.answer))
 
 
-def add_request(books: Books, client_id: str, key: str, digest: str, at_ns: int) -> None:
-    """Keep that a request came, unless it is known."""
-    if request(books, client_id, key) is None:
-        values = {"client_id": client_id, "key": key, "digest": digest, "at_ns": at_ns}
-        books.connection.execute(_ADD_REQUEST, values)
+def add_request(books: Books, client_id: str, key: str, digest: str, at_ns: int) -> bool:
+    """Keep that a request came; say whether it is new. Waits for another transaction that is about to keep the same."""
+    values = {"client_id": client_id, "key": key, "digest": digest, "at_ns": at_ns}
+    return books.connection.execute(_ADD_REQUEST[books.connection.dialect.name], values).one_or_none() is not None
 
 
-def end_request(books: Books, client_id: str, key: str, status: int, answer: str) -> None:
-    """Keep what a request was answered."""
-    books.connection.execute(_END_REQUEST, {"client": client_id, "id": key, "status": status, "answer": answer})
+def end_request(books: Books, client_id: str, key: str, status: int, answer: str) -> bool:
+    """Keep what a request was answered; say whether this call was the one that did."""
+    values = {"client": client_id, "id": key, "status": status, "answer": answer}
+    return books.connection.execute(_END_REQUEST, values).rowcount == 1
 
 
 def prune_requests(books: Books, before_ns: int) -> int:

@@ -10,6 +10,7 @@ from sqlalchemy import Row, Select, func, select
 
 from billing.db.books import Books, visit_of_row
 from billing.db.disputes import dispute_of_row
+from billing.db.locks import ALL_EVENTS
 from billing.db.tables import AUDIT, CHARGES, DELIVERIES, DISPUTES, EVENTS, PAYMENTS, REFUNDS, VISITS
 from billing.types import Dispute, StoredVisit
 
@@ -41,7 +42,9 @@ def audit_page(books: Books, after: Position | None, limit: int) -> list[Row[Any
 
 
 def events_page(books: Books, topic: str | None, after: Position | None, limit: int) -> list[Row[Any]]:
-    """Return events of ``topic``, or all, earliest first."""
+    """Return events of ``topic``, or all, earliest first: none will come before the last of them any more."""
+    if books.connection.dialect.name == "postgresql":
+        books.connection.execute(ALL_EVENTS)
     query = select(EVENTS).order_by(EVENTS.c.event_id).limit(limit)
     if topic is not None:
         query = query.where(EVENTS.c.topic == topic)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any
 
-from fastapi import FastAPI, Request, Response
-from fastapi.openapi.utils import get_openapi
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from billing.access import Access, RateLimiter
 from billing.db.pages import counts
-from billing.http import endpoints, money, problems, receipts, system, visits
+from billing.http import endpoints, money, problems, receipts, reference, system, visits
 from billing.http import news as gateway_news
 from billing.http.calls import Clock, NewsReader, Parts
 from billing.http.metrics import Metrics
+from billing.http.openapi import document
 from billing.http.page import routes
 from billing.http.page.base import Page
+from billing.http.watch import Watch
 from billing.inbox import Inbox
 from billing.outbox import Outbox
 from billing.service import BillingService
 from billing.store import BillingStore
-
-MOST_BODY_BYTES = 1_000_000
-"""A cart of 500 products is 40 kB."""
 
 _ABOUT = """Holds, receipts, charges, refunds and disputes of a cashierless store.
 
@@ -31,12 +29,6 @@ Every unsafe call takes an `Idempotency-Key`: the same call with the same key ag
 (`Idempotent-Replayed: true`), with another body it is refused (422). Amounts are integers in minor units of a
 currency; times are RFC 3339 in UTC. Errors are problem+json (RFC 9457). Lists come in pages: ask for the next with
 the page's `cursor`."""
-
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 def create_app(
@@ -56,7 +48,16 @@ def create_app(
     ten seconds' worth at once.
     Strangers (who sign in, or look for a receipt) may make ten calls at once, and one every six seconds.
     """
-    app = FastAPI(title="Tillfree billing", version="1", description=_ABOUT, lifespan=lifespan)
+    app = FastAPI(
+        title="Tillfree billing",
+        version="1",
+        description=_ABOUT,
+        lifespan=lifespan,
+        docs_url=None,  # its script comes from the internet: ``reference`` is in its place
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
     app.state.parts = Parts(
         service=service,
         store=store,
@@ -70,30 +71,20 @@ def create_app(
         shoppers=None if page is None else page.shoppers,
         outbox=outbox,
     )
-    for router in (visits.router, receipts.router, money.router, gateway_news.router, endpoints.router, system.router):
+    routers = (visits, receipts, money, gateway_news, endpoints, system, reference)
+    for router in (module.router for module in routers):
         app.include_router(router)
     problems.install(app)
     if page is not None:
         routes.install(app, page)
-    app.middleware("http")(_watched)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    app.add_middleware(Watch, parts=app.state.parts)
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app
 
 
-async def _watched(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Refuse what is too large, count what is answered, and keep money out of caches."""
-    parts: Parts = request.app.state.parts
-    begun_ns = parts.clock()
-    size = request.headers.get("content-length", "0")
-    if not size.isdigit() or int(size) > MOST_BODY_BYTES or "chunked" in request.headers.get("transfer-encoding", ""):
-        response = problems.problem(413, "too-large", f"send at most {MOST_BODY_BYTES} bytes, with a Content-Length")
-    else:
-        response = await go_on(request)
-    route = getattr(request.scope.get("route"), "path", "unknown")
-    parts.metrics.count(request.method, route, response.status_code, max(0, parts.clock() - begun_ns) / 1e9)
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+def _operation_id(route: APIRoute) -> str:
+    """Return what generated clients call an operation: the function's name, which stays the same between versions."""
+    return route.name
 
 
 def _gauges(store: BillingStore) -> Iterator[tuple[str, str, dict[str, float]]]:
@@ -101,12 +92,3 @@ def _gauges(store: BillingStore) -> Iterator[tuple[str, str, dict[str, float]]]:
         found: Mapping[str, dict[str, float]] = counts(books)
     for name, values in found.items():
         yield name, f"Rows of {name} by state.", values
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """Return OpenAPI with the Problem that every error is, made once."""
-    if app.openapi_schema is None:
-        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        schema["components"]["schemas"].update(problems.problem_schema())
-        app.openapi_schema = schema
-    return app.openapi_schema

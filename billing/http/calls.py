@@ -13,7 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
 from billing.access import Access, Principal, RateLimiter, Scope
-from billing.errors import BillingError, NotKnown
+from billing.errors import AccessDenied, BillingError, NotKnown
 from billing.http.metrics import Metrics
 from billing.http.problems import TooManyRequests, status_of
 from billing.inbox import Answer, Inbox, Incoming
@@ -23,6 +23,7 @@ from billing.shoppers import Shoppers
 from billing.store import BillingStore
 
 _BEARER = HTTPBearer(auto_error=False, scheme_name="key", description="A client's key, or an operator's session.")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,19 @@ NewsReader = Callable[[bytes, str, int], GatewayNews]
 Clock = Callable[[], int]
 """Gives the Unix time in nanoseconds."""
 
-Key = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[!-~]+$")]
+Key = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[!-~]+$",
+        description="of the caller's choice, such as a UUID: the same call with the same key is done once",
+    ),
+]
+
+_MOST_SUBJECT = 300
+"""Characters of a path that the audit log keeps: paths that mean something are shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +109,13 @@ class Call:
         try:
             answer, is_known = self.parts.inbox.handle(self.incoming, work)
         except BillingError as error:
-            self.parts.inbox.refused(self.incoming, status_of(error), str(error))
+            self.parts.inbox.told(self.incoming, status_of(error), str(error))
             raise
         more = {"Idempotent-Replayed": "true"} if is_known else {}
         return Response(answer.body, answer.status, more, "application/json")
 
 
-async def _known(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
-) -> Principal:
+async def _known(request: Request, credentials: Credentials) -> Principal:
     """Return who calls. Raises NotKnown, or TooManyRequests."""
     parts = parts_of(request)
     at_ns = parts.clock()
@@ -113,7 +124,7 @@ async def _known(
     who = parts.access.remembered(credentials.credentials, at_ns)
     if who is None:
         who = await run_in_threadpool(parts.access.who, credentials.credentials, at_ns)
-    wait_s = parts.limiter.wait_s(who.name, at_ns)
+    wait_s = parts.limiter.wait_s(who.asker, at_ns)
     if wait_s > 0:
         raise TooManyRequests(wait_s)
     return who
@@ -123,9 +134,9 @@ def reads(*scopes: Scope) -> Callable[..., Reader]:
     """Return a dependency: the caller holds one of ``scopes``."""
 
     def reader(request: Request, who: Annotated[Principal, Depends(_known)]) -> Reader:
-        who.needs(*scopes)
-        parts = parts_of(request)
-        return Reader(parts, who, parts.clock())
+        parts, incoming = parts_of(request), _incoming(request, who, "", "")
+        _allow(parts, who, incoming, scopes)
+        return Reader(parts, who, incoming.at_ns)
 
     return reader
 
@@ -136,12 +147,27 @@ def changes(*scopes: Scope) -> Callable[..., Awaitable[Call]]:
     async def call(request: Request, who: Annotated[Principal, Depends(_known)], key: Key) -> Call:
         parts, path = parts_of(request), request.url.path
         body = await request.body()
-        digest = hashlib.sha256(f"{request.method} {path}\n".encode() + body).hexdigest()
-        route = getattr(request.scope.get("route"), "path", path)
-        incoming = Incoming(who.name, key, digest, f"{request.method} {route}", path, parts.clock())
+        condition = request.headers.get("if-match", "")
+        asked = f"{request.method} {path}\n{condition}\n".encode(errors="replace")
+        incoming = _incoming(request, who, key, hashlib.sha256(asked + body).hexdigest())
         if not who.scopes.intersection(scopes):
-            await run_in_threadpool(parts.inbox.refused, incoming, 403, "lacks the scope")
-        who.needs(*scopes)
+            await run_in_threadpool(_allow, parts, who, incoming, scopes)
         return Call(parts, who, incoming)
 
     return call
+
+
+def _incoming(request: Request, who: Principal, key: str, digest: str) -> Incoming:
+    """Return what is asked, as the audit log names it; a path may hold what no database keeps."""
+    route = getattr(request.scope.get("route"), "path", "unknown")
+    subject = request.url.path[:_MOST_SUBJECT].replace("\x00", "\ufffd")
+    return Incoming(who.asker, key, digest, f"{request.method} {route}", subject, parts_of(request).clock())
+
+
+def _allow(parts: Parts, who: Principal, incoming: Incoming, scopes: tuple[Scope, ...]) -> None:
+    """Let those through who hold one of ``scopes``; write down who was not. Raises AccessDenied."""
+    try:
+        who.needs(*scopes)
+    except AccessDenied as error:
+        parts.inbox.told(incoming, status_of(error), str(error))
+        raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from typing import Annotated
+from typing import Annotated, TypeGuard
 
 from fastapi import Query
 
@@ -31,7 +31,7 @@ def timed(cursor: str | None) -> tuple[int, str] | None:
     found = _read(cursor)
     if found is None:
         return None
-    if len(found) == 2 and type(found[0]) is int and type(found[1]) is str and abs(found[0]) < 2**63:
+    if len(found) == 2 and _is_whole(found[0]) and _is_id(found[1]):
         return found[0], found[1]
     raise BadCursor("this cursor is not from here")
 
@@ -41,9 +41,18 @@ def numbered(cursor: str | None) -> tuple[int] | None:
     found = _read(cursor)
     if found is None:
         return None
-    if len(found) == 1 and type(found[0]) is int and abs(found[0]) < 2**63:
+    if len(found) == 1 and _is_whole(found[0]):
         return (found[0],)
     raise BadCursor("this cursor is not from here")
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return type(value) is int and abs(value) < 2**63
+
+
+def _is_id(value: object) -> TypeGuard[str]:
+    """Tell whether this may be an id; no database takes every text."""
+    return isinstance(value, str) and value.isascii() and value.isprintable()
 
 
 def _read(cursor: str | None) -> list[object] | None:

@@ -31,6 +31,9 @@ from billing.types import (
 from store_layout.model import Strict
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,79}$", examples=["visit-20261122-000017"])]
+RefundKey = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$", description="an id, or ``dispute:`` and a dispute's id")
+]
 Sku = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", examples=["cola-05"])]
 Token = Annotated[str, Field(pattern=r"^[!-~]{1,255}$", description="what stands for a card at the gateway")]
 Text = Annotated[str, Field(max_length=2_000, pattern=r"^[^\x00]*$")]
@@ -64,17 +67,17 @@ def shown(model: BaseModel, out: type[BaseModel]) -> BaseModel:
     return out.model_validate(model.model_dump())
 
 
-class Count(Strict):
+class CountIn(Strict):
     """So many of one product."""
 
     sku: Sku
     quantity: Annotated[int, Field(ge=1, le=10_000)]
 
 
-Counts = Annotated[tuple[Count, ...], Field(max_length=500)]
+Counts = Annotated[tuple[CountIn, ...], Field(max_length=500)]
 
 
-def counts(items: tuple[Count, ...]) -> tuple[ItemCount, ...]:
+def counts(items: tuple[CountIn, ...]) -> tuple[ItemCount, ...]:
     """Return items as billing knows them."""
     return tuple(ItemCount(item.sku, item.quantity) for item in items)
 

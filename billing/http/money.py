@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -35,17 +36,20 @@ from billing.http.models import (
     Id,
     Reconciled,
     RefundIn,
+    RefundKey,
     RefundOut,
     Resolved,
     counts,
     shown,
 )
-from billing.http.problems import documented
+from billing.http.problems import change_documented, documented, typed
+from billing.http.times import with_times
 from billing.news import TOPICS
 from billing.service import BillingService
 from billing.types import DisputeRequest, DisputeState, Evidence, RefundRequest
 
 router = APIRouter(prefix="/v1", tags=["money"])
+_ONE_TOPIC = f"^({'|'.join(re.escape(topic) for topic in TOPICS)})$"
 _Look = Annotated[Reader, Depends(reads(Scope.POS, Scope.OPERATOR, Scope.AUDITOR))]
 _Audit = Annotated[Reader, Depends(reads(Scope.AUDITOR))]
 _Pos = Annotated[Call, Depends(changes(Scope.POS))]
@@ -53,8 +57,8 @@ _Operator = Annotated[Call, Depends(changes(Scope.OPERATOR))]
 _Counter = Annotated[Call, Depends(changes(Scope.POS, Scope.OPERATOR))]
 
 
-@router.post("/refunds", status_code=201, response_model=RefundOut, responses=documented(404, 409, 422))
-def refund(given: RefundIn, call: _Counter) -> Response:
+@router.post("/refunds", status_code=201, response_model=RefundOut, responses=change_documented(404))
+def refund_visit(given: RefundIn, call: _Counter) -> Response:
     """Give units of a receipt back."""
 
     def give_back(service: BillingService, at_ns: int) -> BaseModel:
@@ -66,9 +70,9 @@ def refund(given: RefundIn, call: _Counter) -> Response:
 
 
 @router.post(
-    "/refunds/{refund_id}/payouts", status_code=201, response_model=RefundOut, responses=documented(404, 409, 422)
+    "/refunds/{refund_id}/payouts", status_code=201, response_model=RefundOut, responses=change_documented(404)
 )
-def pay_out(refund_id: Id, given: CashIn, call: _Pos) -> Response:
+def pay_out(refund_id: RefundKey, given: CashIn, call: _Pos) -> Response:
     """Pay a refund out at the till."""
 
     def pay(service: BillingService, at_ns: int) -> BaseModel:
@@ -78,8 +82,8 @@ def pay_out(refund_id: Id, given: CashIn, call: _Pos) -> Response:
     return call.run(pay, 201)
 
 
-@router.post("/disputes", status_code=201, response_model=DisputeOut, responses=documented(404, 409, 422))
-def contest(given: DisputeIn, call: _Counter) -> Response:
+@router.post("/disputes", status_code=201, response_model=DisputeOut, responses=change_documented(404))
+def open_dispute(given: DisputeIn, call: _Counter) -> Response:
     """Open a dispute for a shopper at the counter."""
 
     def begin(service: BillingService, at_ns: int) -> BaseModel:
@@ -114,21 +118,22 @@ def get_dispute(dispute_id: Id, reader: _Look) -> DisputeDetail:
 
 
 @router.post(
-    "/disputes/{dispute_id}/evidence", status_code=201, response_model=EvidenceOut, responses=documented(404, 422)
+    "/disputes/{dispute_id}/evidence", status_code=201, response_model=EvidenceOut, responses=change_documented(404)
 )
-def attach(dispute_id: Id, given: EvidenceIn, call: _Operator) -> Response:
+def add_evidence(dispute_id: Id, given: EvidenceIn, call: _Operator) -> Response:
     """Lay a clip or picture before whoever decides."""
 
     def work(service: BillingService, at_ns: int) -> BaseModel:
         piece = Evidence(dispute_id=dispute_id, added_by=call.who.name, added_at_ns=at_ns, **given.model_dump())
         service.attach(piece)
-        return shown(EvidenceModel.of(piece), EvidenceOut)
+        kept = {each.evidence_id: each for each in service.disputes.evidence(dispute_id)}[given.evidence_id]
+        return shown(EvidenceModel.of(kept), EvidenceOut)
 
     return call.run(work, 201)
 
 
-@router.post("/disputes/{dispute_id}/decision", response_model=DisputeOut, responses=documented(404, 409, 422))
-def decide(dispute_id: Id, given: DecisionIn, call: _Operator) -> Response:
+@router.post("/disputes/{dispute_id}/decision", response_model=DisputeOut, responses=change_documented(404))
+def decide_dispute(dispute_id: Id, given: DecisionIn, call: _Operator) -> Response:
     """Uphold a dispute, which refunds its units, or reject it."""
 
     def work(service: BillingService, at_ns: int) -> BaseModel:
@@ -138,15 +143,15 @@ def decide(dispute_id: Id, given: DecisionIn, call: _Operator) -> Response:
     return call.run(work)
 
 
-@router.get("/examples.jsonl", responses=documented() | {200: {"content": {"application/x-ndjson": {}}}})
-def examples(reader: _Audit) -> Response:
+@router.get("/examples.jsonl", response_class=Response, responses=documented() | typed("application/x-ndjson"))
+def list_examples(reader: _Audit) -> Response:
     """Return the disputes that operators decided, with their evidence, as labelled examples: one JSON a line."""
     lines = "".join(f"{line}\n" for line in labelled_examples(reader.parts.store))
     return Response(lines, media_type="application/x-ndjson")
 
 
-@router.post("/resolve", response_model=Resolved, responses=documented(422))
-def resolve(call: _Operator) -> Response:
+@router.post("/resolve", response_model=Resolved, responses=change_documented())
+def resolve_unknown(call: _Operator) -> Response:
     """Ask the gateway about all whose outcome is unknown, now."""
 
     def work(service: BillingService, at_ns: int) -> Resolved:
@@ -157,29 +162,29 @@ def resolve(call: _Operator) -> Response:
 
 
 @router.get("/ledger/balances", response_model=Balances, responses=documented())
-def balances(reader: _Audit) -> Balances:
+def list_balances(reader: _Audit) -> Balances:
     """Return what each account of the ledger holds."""
     found = reader.parts.service.balances()
     rows = (BalanceOut(account=name, currency=unit, balance_minor=minor) for (name, unit), minor in found.items())
     return Balances(items=tuple(rows))
 
 
-@router.get("/ledger/journal.csv", responses=documented() | {200: {"content": {"text/csv": {}}}})
-def journal(reader: _Audit) -> Response:
+@router.get("/ledger/journal.csv", response_class=Response, responses=documented() | typed("text/csv"))
+def export_journal(reader: _Audit) -> Response:
     """Return the ledger as a journal that bookkeeping programs take in."""
     with reader.parts.store.reading() as books:
         return Response(journal_csv(books.postings()), media_type="text/csv")
 
 
-@router.get("/receipts.csv", responses=documented() | {200: {"content": {"text/csv": {}}}})
-def receipts(reader: _Audit) -> Response:
+@router.get("/receipts.csv", response_class=Response, responses=documented() | typed("text/csv"))
+def export_receipts(reader: _Audit) -> Response:
     """Return all receipts, a row a line."""
     with reader.parts.store.reading() as books:
         return Response(receipts_csv(books.all_receipts()), media_type="text/csv")
 
 
 @router.get("/reconcile", response_model=Reconciled, responses=documented(503))
-def reconcile(reader: _Audit) -> Reconciled:
+def compare_with_gateway(reader: _Audit) -> Reconciled:
     """Hold our payments against the gateway's own list."""
     found = reader.parts.service.reconcile()
     with reader.parts.store.reading() as books:
@@ -189,7 +194,7 @@ def reconcile(reader: _Audit) -> Reconciled:
 
 
 @router.get("/audit", response_model=AuditPage, responses=documented(400, 422))
-def audit(reader: _Audit, cursor: Cursor = None, limit: Limit = 50) -> AuditPage:
+def list_audit(reader: _Audit, cursor: Cursor = None, limit: Limit = 50) -> AuditPage:
     """Return who did what, latest first."""
     with reader.parts.store.reading() as books:
         found = audit_page(books, numbered(cursor), limit)
@@ -209,9 +214,9 @@ def audit(reader: _Audit, cursor: Cursor = None, limit: Limit = 50) -> AuditPage
 
 
 @router.get("/events", response_model=EventPage, responses=documented(400, 422))
-def events(
+def list_events(
     reader: _Look,
-    topic: Annotated[str | None, Query(max_length=40, description=", ".join(TOPICS))] = None,
+    topic: Annotated[str | None, Query(pattern=_ONE_TOPIC, examples=list(TOPICS))] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> EventPage:
@@ -219,14 +224,16 @@ def events(
     with reader.parts.store.reading() as books:
         found = events_page(books, topic, numbered(cursor), limit)
     rows = (
-        EventOut(event_id=row.event_id, topic=row.topic, visit_id=row.visit_id, at=row.at_ns, data=data_of(row))
+        EventOut(
+            event_id=row.event_id, topic=row.topic, visit_id=row.visit_id, at=row.at_ns, data=with_times(data_of(row))
+        )
         for row in found
     )
     return EventPage(items=tuple(rows), cursor=written(found[-1].event_id) if found else cursor)
 
 
 @router.get("/refunds/{refund_id}", response_model=RefundOut, responses=documented(404, 422))
-def get_refund(refund_id: Id, reader: _Look) -> Response:
+def get_refund(refund_id: RefundKey, reader: _Look) -> Response:
     """Return how a refund stands."""
     with reader.parts.store.reading() as books:
         found = books.refund(refund_id)

@@ -10,13 +10,13 @@ from fastapi.concurrency import run_in_threadpool
 from billing.db.messages import add_gateway_news, has_gateway_news
 from billing.errors import UnknownVisit
 from billing.http.calls import GatewayNews, Parts, parts_of
-from billing.http.problems import documented
+from billing.http.problems import open_documented
 
 router = APIRouter(prefix="/v1/gateway", tags=["gateway"])
 
 
-@router.post("/news", status_code=204, responses=documented(400, 404, 422))
-async def gateway_news(
+@router.post("/news", status_code=204, responses=open_documented(400, 404, 409, 413, 422, 503))
+async def take_gateway_news(
     request: Request, signature: Annotated[str, Header(alias="Stripe-Signature", max_length=2_000)]
 ) -> Response:
     """Take news of the gateway's: signed by it, in any order, and as often as it likes.

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 
 from billing.errors import (
@@ -32,6 +32,19 @@ from billing.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Of every answer, where a route does not say otherwise: money stays out of caches, and nothing runs in a browser."""
+
+
+class MissingToken(BillingError, ValueError):
+    """A visit that nobody pays for, or with a token of another kind of visit."""
+
+
 _STATUSES: tuple[tuple[type[BillingError], int], ...] = (
     (NotKnown, 401),
     (AccessDenied, 403),
@@ -47,12 +60,14 @@ _STATUSES: tuple[tuple[type[BillingError], int], ...] = (
     (RefundError, 422),
     (CorrectionError, 422),
     (DisputeError, 422),
+    (MissingToken, 422),
     (GatewayTimeout, 503),
     (BillingError, 400),
 )
 """First match counts."""
 
 _TITLES = {
+    304: "Not changed since",
     400: "The request cannot be served",
     401: "Not signed in",
     403: "Not allowed",
@@ -64,12 +79,23 @@ _TITLES = {
     415: "Unsupported media type",
     422: "Something in the request is wrong",
     429: "Too many requests",
+    500: "A mistake in the service",
     503: "Not available at present",
 }
 
 
+_MOST_FAULTS, _MOST_CHARACTERS = 20, 200
+"""What is told of a request that is wrong throughout."""
+
+_HTTP_KINDS = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}
+"""Kinds of errors that the web framework finds."""
+
+_UNIQUE = {"23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
+"""How PostgreSQL and SQLite say that a key is there already."""
+
+
 class Fault(BaseModel):
-    """One field that is wrong."""
+    """One field that is wrong, and what is wrong about it."""
 
     field: str
     message: str
@@ -101,10 +127,38 @@ def status_of(error: BillingError) -> int:
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what OpenAPI says of a route's errors; each is a Problem."""
+    """Return what OpenAPI says of a route's errors: ``statuses``, and what every call may be answered."""
+    return _told({*statuses, 401, 403, 429, 503})
+
+
+def change_documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of the errors of a route that takes a body and an ``Idempotency-Key``."""
+    return documented(*statuses, 400, 409, 413, 422)
+
+
+def open_documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of the errors of a route that asks for no key."""
+    return _told(set(statuses))
+
+
+def typed(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of an answer that is a text of its own, no JSON."""
+    return {200: {"description": "Done", "content": {media_type: {"schema": {"type": "string"}}}}}
+
+
+def tagged(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of answers that carry an ``ETag``."""
+    header = {"ETag": {"description": "of this version", "schema": {"type": "string"}}}
+    return {status: {"description": _TITLES.get(status, "Done"), "headers": header} for status in statuses}
+
+
+def _told(statuses: set[int]) -> dict[int | str, dict[str, Any]]:
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    wait = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
     return {
-        status: {"description": _TITLES[status], "content": content} for status in sorted({*statuses, 401, 403, 429})
+        status: {"description": _TITLES[status], "content": content}
+        | ({"headers": wait} if status in (429, 503) else {})
+        for status in sorted(statuses)
     }
 
 
@@ -124,6 +178,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(OperationalError, _database_error)
+    app.add_exception_handler(IntegrityError, _taken)
+    app.add_exception_handler(Exception, _mistake)
 
 
 def _kind(error: Exception) -> str:
@@ -145,21 +201,51 @@ async def _billing_error(_request: Request, error: Exception) -> Response:
 async def _invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = tuple(
-        Fault(field=".".join(str(part) for part in each["loc"]), message=each["msg"]) for each in error.errors()
+        Fault(field=_printable(".".join(str(part) for part in each["loc"])), message=_printable(each["msg"]))
+        for each in error.errors()[:_MOST_FAULTS]
     )
     detail = "; ".join(f"{fault.field}: {fault.message}" for fault in faults[:3])
     return problem(422, "invalid-request", detail, faults)
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
+def _printable(text: str) -> str:
+    """Return a text that JSON can carry: a caller's own field names may hold half a character, or a whole book."""
+    return text[:_MOST_CHARACTERS].encode(errors="replace").decode()
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, "http-error", str(error.detail), headers=error.headers)
+    kind = _HTTP_KINDS.get(error.status_code, "http-error")
+    headers = dict(error.headers or {}) | ({"Allow": _allowed(request)} if error.status_code == 405 else {})
+    return problem(error.status_code, kind, str(error.detail), headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of a path; the framework knows those of the first route alone."""
+    path = getattr(request.scope.get("route"), "path", "")
+    return ", ".join(sorted(method.upper() for method in request.app.openapi()["paths"].get(path, ())))
 
 
 async def _database_error(_request: Request, error: Exception) -> Response:
     """The database is locked or away: nothing was written, so asking again is safe."""
     assert isinstance(error, OperationalError)
     return problem(503, "database-unavailable", "the database does not answer: ask again", headers={"Retry-After": "1"})
+
+
+async def _taken(_request: Request, error: Exception) -> Response:
+    """Two calls used one id for different things at the same moment; the first was kept. Raises what is no such thing."""
+    assert isinstance(error, IntegrityError)
+    named = (getattr(error.orig, name, None) for name in ("sqlstate", "sqlite_errorname"))
+    if not _UNIQUE.intersection(named):
+        raise error
+    return problem(409, "id-taken", "an id in this request was used for something else at the same moment")
+
+
+async def _mistake(_request: Request, _error: Exception) -> Response:
+    """Say nothing of what broke: the server's log has it. This is answered outside of all that adds headers."""
+    return problem(
+        500, "mistake", "the service made a mistake; asking again with the same key is safe", headers=HEADERS
+    )
 
 
 def problem_schema() -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Response
@@ -10,7 +12,7 @@ from pydantic import BaseModel
 from billing.access import Scope
 from billing.db.pages import visits_page
 from billing.edge import ChargeModel, DisputeModel, ReceiptModel, RefundModel
-from billing.errors import BillingError, UnknownVisit, VersionConflict
+from billing.errors import UnknownVisit, VersionConflict
 from billing.http.calls import Call, Reader, changes, reads
 from billing.http.cursors import Cursor, Limit, timed, written
 from billing.http.models import (
@@ -38,7 +40,7 @@ from billing.http.models import (
     counts,
     shown,
 )
-from billing.http.problems import documented
+from billing.http.problems import MissingToken, change_documented, documented, tagged
 from billing.service import BillingService
 from billing.shoppers import Shoppers
 from billing.types import (
@@ -55,6 +57,9 @@ from billing.types import (
 )
 
 router = APIRouter(prefix="/v1/visits", tags=["visits"])
+_VERSION_TAG = re.compile(r'(?:W/)?"(\d{1,15})"', re.ASCII)
+"""A cart's ETag; a proxy that compresses answers makes it weak."""
+
 _LOOK = (Scope.VISION, Scope.POS, Scope.OPERATOR, Scope.AUDITOR)
 _Look = Annotated[Reader, Depends(reads(*_LOOK))]
 _Gate = Annotated[Call, Depends(changes(Scope.GATE))]
@@ -63,7 +68,7 @@ _Pos = Annotated[Call, Depends(changes(Scope.POS))]
 _Operator = Annotated[Call, Depends(changes(Scope.OPERATOR))]
 
 
-@router.post("", status_code=201, response_model=AdmissionOut, responses=documented(409, 422))
+@router.post("", status_code=201, response_model=AdmissionOut, responses=change_documented())
 def open_visit(given: VisitIn, call: _Gate) -> Response:
     """Let somebody in, or say why not; money is held by the store's policy."""
     shoppers = call.parts.shoppers
@@ -93,7 +98,7 @@ def get_visit(visit_id: Id, reader: _Look) -> VisitOut:
     return VisitOut.of(_visit(reader.parts.service, visit_id))
 
 
-@router.post("/{visit_id}/joins", status_code=201, response_model=AdmissionOut, responses=documented(404, 409, 422))
+@router.post("/{visit_id}/joins", status_code=201, response_model=AdmissionOut, responses=change_documented(404))
 def join_visit(visit_id: Id, given: JoinIn, call: _Gate) -> Response:
     """Let one more of a group in on the same token."""
 
@@ -103,7 +108,7 @@ def join_visit(visit_id: Id, given: JoinIn, call: _Gate) -> Response:
     return call.run(join, 201)
 
 
-@router.put("/{visit_id}/draft", response_model=DraftOut, responses=documented(404, 409, 412, 422))
+@router.put("/{visit_id}/draft", response_model=DraftOut, responses=change_documented(404, 412) | tagged(200))
 def put_draft(
     visit_id: Id,
     given: DraftIn,
@@ -116,10 +121,12 @@ def put_draft(
     def put(service: BillingService, at_ns: int) -> DraftOut:
         return DraftOut.of(*service.put_draft(visit_id, counts(given.items), given.at or at_ns, version))
 
-    return call.run(put)
+    response = call.run(put)
+    response.headers["ETag"] = f'"{json.loads(bytes(response.body))["version"]}"'
+    return response
 
 
-@router.get("/{visit_id}/draft", response_model=DraftOut, responses=documented(404, 422))
+@router.get("/{visit_id}/draft", response_model=DraftOut, responses=documented(404, 422) | tagged(200))
 def get_draft(visit_id: Id, reader: _Look) -> Response:
     """Return a cart as it last was, priced as of now; its ``ETag`` is its version."""
     found = reader.parts.service.draft(visit_id, reader.at_ns)
@@ -129,8 +136,8 @@ def get_draft(visit_id: Id, reader: _Look) -> Response:
     return Response(body.model_dump_json(), headers={"ETag": f'"{body.version}"'}, media_type="application/json")
 
 
-@router.post("/{visit_id}/receipt", status_code=201, response_model=ChargeOut, responses=documented(404, 409, 422))
-def finalise(visit_id: Id, given: FinalIn, call: _Vision) -> Response:
+@router.post("/{visit_id}/receipt", status_code=201, response_model=ChargeOut, responses=change_documented(404))
+def finalise_visit(visit_id: Id, given: FinalIn, call: _Vision) -> Response:
     """Freeze the receipt and charge it."""
 
     def final(service: BillingService, at_ns: int) -> BaseModel:
@@ -140,12 +147,19 @@ def finalise(visit_id: Id, given: FinalIn, call: _Vision) -> Response:
     return call.run(final, 201)
 
 
-@router.get("/{visit_id}/receipt", response_model=ReceiptOut, responses=documented(404, 422))
-def get_receipt(visit_id: Id, reader: _Look) -> Response:
+@router.get("/{visit_id}/receipt", response_model=ReceiptOut, responses=documented(404, 422) | tagged(200, 304))
+def get_receipt(
+    visit_id: Id,
+    reader: _Look,
+    if_none_match: Annotated[str | None, Header(alias="If-None-Match", max_length=1_000)] = None,
+) -> Response:
     """Return the receipt, as last corrected; its ``ETag`` is its digest."""
     receipt = _receipt(reader, visit_id)
+    tag = {"ETag": f'"{receipt.digest}"'}
+    if f'"{receipt.digest}"' in (if_none_match or ""):
+        return Response(status_code=304, headers=tag)
     body = shown(ReceiptModel.of(receipt), ReceiptOut).model_dump_json()
-    return Response(body, headers={"ETag": f'"{receipt.digest}"'}, media_type="application/json")
+    return Response(body, headers=tag, media_type="application/json")
 
 
 @router.get("/{visit_id}/charges", response_model=Charges, responses=documented(404, 422))
@@ -156,13 +170,13 @@ def list_charges(visit_id: Id, reader: _Look) -> Charges:
     return Charges(items=tuple(found), owed_minor=owed.minor, currency=owed.currency)
 
 
-@router.post("/{visit_id}/charges", status_code=201, response_model=ChargeOut, responses=documented(404, 409, 422))
+@router.post("/{visit_id}/charges", status_code=201, response_model=ChargeOut, responses=change_documented(404))
 def charge_again(visit_id: Id, given: AgainIn, call: _Operator) -> Response:
     """Charge what is still owed to a card, after a decline."""
     return call.run(lambda service, at_ns: _shown(service.charge_again(visit_id, given.token, given.at or at_ns)), 201)
 
 
-@router.post("/{visit_id}/cash", status_code=201, response_model=ChargeOut, responses=documented(404, 409, 422))
+@router.post("/{visit_id}/cash", status_code=201, response_model=ChargeOut, responses=change_documented(404))
 def pay_cash(visit_id: Id, given: CashIn, call: _Pos) -> Response:
     """Take what is owed at the till."""
 
@@ -172,8 +186,8 @@ def pay_cash(visit_id: Id, given: CashIn, call: _Pos) -> Response:
     return call.run(pay, 201)
 
 
-@router.post("/{visit_id}/corrections", status_code=201, response_model=ChargeOut, responses=documented(404, 409, 422))
-def correct(visit_id: Id, given: CorrectionIn, call: _Operator) -> Response:
+@router.post("/{visit_id}/corrections", status_code=201, response_model=ChargeOut, responses=change_documented(404))
+def correct_receipt(visit_id: Id, given: CorrectionIn, call: _Operator) -> Response:
     """Charge units that a final receipt lacks; the shopper has agreed to it."""
 
     def correction(service: BillingService, at_ns: int) -> BaseModel:
@@ -199,7 +213,7 @@ def list_refunds(visit_id: Id, reader: _Look) -> Refunds:
 
 
 @router.get("/{visit_id}/disputes", response_model=Disputes, responses=documented(404, 422))
-def list_disputes(visit_id: Id, reader: _Look) -> Disputes:
+def list_visit_disputes(visit_id: Id, reader: _Look) -> Disputes:
     """Return a visit's disputes."""
     found = reader.parts.service.disputes.of_visit(visit_id)
     return Disputes(items=tuple(shown(DisputeModel.of(each), DisputeOut) for each in found))
@@ -227,10 +241,6 @@ def _by_pass(given: VisitIn, shoppers: Shoppers | None, service: BillingService,
     return shoppers.on(service.store).admit(given.entry_pass or "", given.visit_id, given.party_size, given.at or at_ns)
 
 
-class MissingToken(BillingError, ValueError):
-    """A visit that nobody pays for, or with a token of another kind of visit."""
-
-
 def _shown(charge: Charge) -> BaseModel:
     return shown(ChargeModel.of(charge), ChargeOut)
 
@@ -253,7 +263,7 @@ def _version(if_match: str | None) -> int | None:
     """Return the version of an ETag. Raises VersionConflict for one that no cart had."""
     if if_match is None:
         return None
-    found = if_match.strip().removeprefix("W/").strip('"')
-    if not found.isascii() or not found.isdigit() or len(found) > 15:
-        raise VersionConflict('If-Match is the cart\'s ETag, such as "3"')
-    return int(found)
+    found = _VERSION_TAG.fullmatch(if_match.strip())
+    if found is None:
+        raise VersionConflict('If-Match is the cart\'s ETag, such as "3", or "0" where there is no cart yet')
+    return int(found[1])

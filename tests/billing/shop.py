@@ -1,56 +1,87 @@
-"""A shop with a page, for tests that look at it from phones, a gate, cameras and an operator."""
+"""A billing service over HTTP without a network: a clock that stands still, and a client for each scope."""
 
 from __future__ import annotations
 
-import dataclasses
-import datetime as dt
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
+from fastapi import FastAPI
+from httpx2 import Response
 from starlette.testclient import TestClient
 
 from billing.access import Access, Scope
 from billing.gateway import SandboxGateway
 from billing.http.app import create_app
-from billing.http.page.base import Page
-from billing.keyring import Keyring
-from billing.lookup import Lookup
-from billing.money import Money
-from billing.page_settings import PageSettings
 from billing.policy import BillingPolicy
 from billing.pricebook import PriceBook
-from billing.promotions import MemberPrice
-from billing.sandbox_cards import SandboxCardDesk
 from billing.service import BillingService
-from billing.shoppers import Shoppers
 from billing.store import BillingStore
 
-S = 10**9
-NOW = int(dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC).timestamp()) * S
-URL = "http://localhost:8300"
+NOON_NS = 1_772_442_000_123_456_789
+NOON = "2026-03-02T09:00:00.123456789Z"
+COLA = [{"sku": "cola", "quantity": 2}]
+DECLINED = "card-empty"
 
 
 class Shop:
-    """A shop that is served, seen from phones, a gate and an operator."""
+    """An app, what is behind it, and clients by name; ``now_ns`` is its clock."""
 
     def __init__(
-        self, store: BillingStore, book: PriceBook, url: str = URL, policy: BillingPolicy | None = None
+        self, store: BillingStore, book: PriceBook, *, policy: BillingPolicy | None = None, per_s: float = 500.0
     ) -> None:
-        self.at_ns = NOW
-        desk, keyring = SandboxCardDesk(), Keyring.generate()
-        club = MemberPrice(promotion_id="club", name="Club price", skus=("bread",), price=Money(250, book.currency))
-        book = dataclasses.replace(book, promotions=(*book.promotions, club))
-        self.service = BillingService(book, store, SandboxGateway(on_file=desk.on_file), policy)
-        settings = PageSettings(store_name="Corner & Sons")
-        shoppers = Shoppers(store, desk, keyring, settings.passes, settings.session_days * 86_400)
-        self.shoppers = shoppers
-        lookup = Lookup(store, keyring.mark_key, settings.zone)
-        page = Page(shoppers, lookup, desk, settings, url, keyring.form_key)
-        self.app = create_app(self.service, store, lambda: self.at_ns, page=page)
-        self.url, self.calls = url, 0
-        self.keys = {scope: Access(store).add_client(scope, frozenset({scope}), NOW) for scope in Scope}
+        self.store, self.now_ns = store, NOON_NS
+        self.gateway = SandboxGateway(declined_tokens=[DECLINED])
+        self.service = BillingService(book, store, self.gateway, policy)
+        self.access = Access(store)
+        self.app: FastAPI = create_app(self.service, store, lambda: self.now_ns, per_s=per_s)
+        self._numbers = itertools.count()
+        self.key = self.access.add_client("all", frozenset(Scope), self.now_ns)
+        self.client = self.client_of(self.key)
 
-    def call(self, scope: Scope, method: str, path: str, **body: Any) -> Any:
-        self.calls += 1
-        headers = {"Authorization": f"Bearer {self.keys[scope]}", "Idempotency-Key": f"k{self.calls}"}
-        with TestClient(self.app, self.url) as client:
-            return client.request(method, f"/v1{path}", json=body, headers=headers)
+    def client_of(self, key: str | None, host: str = "till.example") -> TestClient:
+        """Return a client with a key, at an address."""
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        return TestClient(self.app, headers=headers, raise_server_exceptions=False, client=(host, 50_000))
+
+    def client_with(self, *scopes: Scope) -> TestClient:
+        """Return a client with a key of its own."""
+        return self.client_of(self.access.add_client(f"k{next(self._numbers)}", frozenset(scopes), self.now_ns))
+
+    def do(
+        self,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = None,
+        method: str = "POST",
+        client: TestClient | None = None,
+    ) -> Response:
+        """Ask for a change, by an idempotency key of its own unless there is one."""
+        headers = {"Idempotency-Key": key or f"key-{next(self._numbers)}"}
+        return (client or self.client).request(method, path, json=body, headers=headers)
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Return what a GET is answered, which must be 200."""
+        response = self.client.get(path, params=query)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def opened(self, visit_id: str = "v1", token: str = "card-1", **more: Any) -> None:
+        """Open a visit."""
+        assert self.do("/v1/visits", {"visit_id": visit_id, "token": token, **more}).status_code == 201
+
+    def final(
+        self, visit_id: str = "v1", token: str = "card-1", items: Iterable[dict[str, Any]] = COLA
+    ) -> dict[str, Any]:
+        """Open a visit and finish it; return its charge."""
+        kind = {"kind": "cash"} if token == "cash" else {"token": token}
+        assert self.do("/v1/visits", {"visit_id": visit_id, **kind}).status_code == 201
+        response = self.do(f"/v1/visits/{visit_id}/receipt", {"items": list(items)})
+        assert response.status_code == 201, response.text
+        charge: dict[str, Any] = response.json()
+        return charge
+
+    def captured_minor(self) -> list[int]:
+        """Return what the gateway really took, in order."""
+        return [request.amount.minor for request in self.gateway.captured()]

@@ -13,7 +13,7 @@ from billing.http.page.base import inside
 from billing.policy import BillingPolicy
 from billing.pricebook import PriceBook
 from billing.store import BillingStore
-from tests.billing.shop import URL, S, Shop
+from tests.billing.page_shop import URL, S, Shop
 
 PASSWORD = "correct horse"
 GOOD, DECLINED = "4242424242424242", "4000000000000341"

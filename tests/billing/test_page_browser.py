@@ -21,7 +21,7 @@ from billing.access import Scope
 from billing.http.page import shopping
 from billing.pricebook import PriceBook
 from billing.store import BillingStore
-from tests.billing.shop import S, Shop
+from tests.billing.page_shop import S, Shop
 
 pytestmark = pytest.mark.browser
 

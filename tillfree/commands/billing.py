@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from billing.access import Access, Scope
 from billing.disputing import labelled_examples
+from billing.errors import AccessDenied, BillingError, DatabaseUnavailable
 from billing.export import journal_csv, receipts_csv
 from billing.http.times import rfc3339
 from billing.keyring import open_keyring
@@ -23,7 +25,7 @@ from billing.reconcile import Difference, differences
 from billing.store import BillingStore, migrate
 from store_layout.errors import InputError
 from store_layout.files import load_store
-from tillfree.errors import NotAsExpected
+from tillfree.errors import NotAsExpected, OutOfReach
 from tillfree.prices import price_book
 from tillfree.replay import BILLING_FILE, SANDBOX_FILE
 from tillfree.serving import (
@@ -152,7 +154,7 @@ def serve_billing(
     where = database_of(database)
     keyring = open_keyring(secrets_file(where, secrets))
     made, desk = make_gateway(gateway, journal or sandbox_journal(where))
-    store = BillingStore(where)
+    store = _opened(where)
     page = make_page(store, desk, keyring, told.page, url or f"http://{host}:{port}")
     console = Console(stderr=True)
     app = make_app(
@@ -171,7 +173,7 @@ def serve_billing(
 @keys_app.command("add")
 def add_key(database: Database, name: KeyName, scope: Scopes) -> None:
     """Make a key for a machine and show it, this once."""
-    with closing(BillingStore(database_of(database))) as store:
+    with closing(_opened(database_of(database))) as store, _clearly():
         typer.echo(Access(store).add_client(name, frozenset(scope), system_clock()))
 
 
@@ -189,7 +191,7 @@ def list_keys(database: Database) -> None:
 @keys_app.command("revoke")
 def revoke_key(database: Database, name: KeyName) -> None:
     """Let a key be worth nothing from now on."""
-    with closing(_existing(database_of(database))) as store:
+    with closing(_existing(database_of(database))) as store, _clearly():
         Access(store).revoke_client(name, system_clock())
     typer.echo(f"revoked {name}")
 
@@ -202,9 +204,28 @@ def add_operator(
     password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
 ) -> None:
     """Let a person sign in; asks for a password of ten characters or more."""
-    with closing(BillingStore(database_of(database))) as store:
+    with closing(_opened(database_of(database))) as store, _clearly():
         Access(store).add_operator(login, password, frozenset(scope), system_clock())
     typer.echo(f"{login} can sign in")
+
+
+def _opened(where: Path | str) -> BillingStore:
+    """Open a database, or set it up. Raises OutOfReach where it does not answer, InputError for another version's."""
+    try:
+        return BillingStore(where)
+    except DatabaseUnavailable as error:
+        raise OutOfReach(str(error)) from error
+    except BillingError as error:
+        raise InputError(str(error), field=str(where), mend="run `tillfree billing migrate` on a copy of it") from error
+
+
+@contextmanager
+def _clearly() -> Iterator[None]:
+    """Turn what keys and operators cannot be into an error that the command line shows. Raises InputError."""
+    try:
+        yield
+    except AccessDenied as error:
+        raise InputError(str(error)) from error
 
 
 def _existing(where: Path | str) -> BillingStore:
@@ -212,7 +233,7 @@ def _existing(where: Path | str) -> BillingStore:
     if isinstance(where, Path) and not where.is_file():
         mend = "name SQLite's file, PostgreSQL's URL, or a folder that `tillfree replay -o` left"
         raise InputError("there are no books here", file=where, mend=mend)
-    return BillingStore(where)
+    return _opened(where)
 
 
 def _prices(prices: Path | None, layout: Path | None) -> PriceBook:

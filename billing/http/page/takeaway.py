@@ -13,7 +13,7 @@ from billing.db.shoppers import Shopper
 from billing.edge import ChargeModel, DisputeModel, EvidenceModel, ReceiptModel, RefundModel
 from billing.http.models import (
     ChargeOut,
-    Count,
+    CountIn,
     DisputeOut,
     EvidenceOut,
     PaymentOut,
@@ -87,7 +87,7 @@ class VisitKept(Strict):
 
     visit: VisitOut
     card_mark: str | None
-    cart: tuple[Count, ...]
+    cart: tuple[CountIn, ...]
     receipt: Any
     charges: tuple[Any, ...]
     payments: tuple[PaymentOut, ...]
@@ -146,7 +146,7 @@ def _visit(books: Books, visit: StoredVisit) -> VisitKept:
     return VisitKept(
         visit=VisitOut.of(visit),
         card_mark=visit.opened.card_mark,
-        cart=() if draft is None else tuple(Count(sku=item.sku, quantity=item.quantity) for item in draft.items),
+        cart=() if draft is None else tuple(CountIn(sku=item.sku, quantity=item.quantity) for item in draft.items),
         receipt=None if receipt is None else _told(shown(ReceiptModel.of(receipt), ReceiptOut)),
         charges=tuple(_told(shown(ChargeModel.of(each), ChargeOut)) for each in books.charges(visit_id)),
         payments=tuple(PaymentOut.of_payment(each) for each in books.payments(visit_id)),
