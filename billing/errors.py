@@ -21,7 +21,12 @@ BillingError
 │   ├── PassKeyUnknown  signed with a key that the gate does not have
 │   ├── PassForged      the signature is not over what the pass says
 │   ├── PassExpired     shown too late
+│   ├── PassUsed        shown for another visit before
+│   ├── PassRefused     of a shopper who has no card, or no account any more
 │   └── PassFromFuture  issued later than the gate's clock allows
+├── ShopperError      something that an account cannot be, by field, or cannot do now
+│   ├── NoCard          an account that has no card yet
+│   └── AccountBusy     a visit is under way, or something is not paid
 ├── QrError           a text or size that no QR code can have
 ├── CardError         details that no card on file can have
 │   ├── CardDeclined    the card was refused when it was to be registered
@@ -148,6 +153,30 @@ class PassExpired(PassError):
 
 class PassFromFuture(PassError):
     """An entry pass issued later than the gate's clock allows."""
+
+
+class PassUsed(PassError):
+    """An entry pass that opened another visit."""
+
+
+class PassRefused(PassError):
+    """An entry pass of a shopper who cannot be charged: without a card, or without an account."""
+
+
+class ShopperError(BillingError, ValueError):
+    """An account that cannot be so. ``flaws`` says by field what is wrong, never what was typed."""
+
+    def __init__(self, flaws: Mapping[str, str]) -> None:
+        self.flaws = dict(flaws)
+        super().__init__("; ".join(f"{field}: {flaw}" for field, flaw in self.flaws.items()))
+
+
+class NoCard(ShopperError):
+    """An account that has no card yet."""
+
+
+class AccountBusy(ShopperError):
+    """An account that has to stay as it is until a visit has ended and is paid; ``flaws`` has the reason as ``account``."""
 
 
 class QrError(BillingError, ValueError):

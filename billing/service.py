@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from billing.charging import OPEN, Charging, is_in_flight, let_go, new_charge
 from billing.db.books import Books
+from billing.db.shoppers import charged_visits
 from billing.debts import Debts
 from billing.disputing import Disputing
 from billing.errors import ChargeStateError, CorrectionError, KeyConflict, UnknownVisit, VersionConflict
@@ -76,6 +77,11 @@ class BillingService:
     def on(self, store: BillingStore) -> BillingService:
         """Return the same service on another view of its database."""
         return BillingService(self.book, store, self._gateway, self.policy)
+
+    @property
+    def store(self) -> BillingStore:
+        """Return the view of the database that this works on."""
+        return self._store
 
     def open_visit(self, given: OpenVisit) -> Admission:
         """See ``BillingPort.open_visit``. A gateway without an answer refuses nobody.
@@ -358,7 +364,10 @@ class BillingService:
         """Return why a shopper is refused: the visit that they have not paid for."""
         if not self.policy.refuse_debtors or given.kind is not VisitKind.SHOPPER:
             return None
-        for visit_id in books.unpaid_visits_of(given.token):
+        unpaid = books.unpaid_visits_of(given.token)
+        if given.shopper_id is not None:  # another card does not pay what the one before did not
+            unpaid += charged_visits(books, given.shopper_id, (ChargeState.DECLINED, ChargeState.NEEDS_SHOPPER))
+        for visit_id in unpaid:
             receipt = books.receipt(visit_id)
             if receipt is not None and standing(books, receipt).owed.minor > 0:
                 return f"visit {visit_id} is not paid"

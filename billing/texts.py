@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime, format_time
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
@@ -101,6 +101,16 @@ class Texts:
         """Return day, time of day and zone of ``at_ns``, Unix time in nanoseconds."""
         at = dt.datetime.fromtimestamp(at_ns // 1_000_000_000, zone)
         return format_datetime(at, "long", tzinfo=zone, locale=self.locale)
+
+    def moment(self, at_ns: int, zone: dt.tzinfo = dt.UTC) -> str:
+        """Return day and time of day of ``at_ns``, short, for people who are in that zone."""
+        at = dt.datetime.fromtimestamp(at_ns // 1_000_000_000, zone)
+        return f"{self.day(at_ns, zone)}, {format_time(at, 'short', tzinfo=zone, locale=self.locale)}"
+
+    def day(self, at_ns: int, zone: dt.tzinfo = dt.UTC) -> str:
+        """Return the day of ``at_ns``, short."""
+        at = dt.datetime.fromtimestamp(at_ns // 1_000_000_000, zone)
+        return format_date(at.date(), "medium", locale=self.locale)
 
 
 @cache

@@ -6,18 +6,27 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import anyio.to_thread
 import uvicorn
 from fastapi import FastAPI
 
+from billing.cards import CardDesk
 from billing.gateway import Gateway, SandboxGateway
 from billing.http.app import create_app
 from billing.http.calls import GatewayNews, NewsReader
+from billing.http.page.base import Page
+from billing.keyring import Keyring
+from billing.lookup import Lookup
+from billing.page_settings import PageSettings
 from billing.policy import BillingPolicy
 from billing.pricebook import PriceBook
+from billing.sandbox_cards import SandboxCardDesk
 from billing.service import BillingService
+from billing.shoppers import Shoppers
 from billing.store import BillingStore
+from billing.stripe_cards import StripeCardDesk
 from billing.stripe_gateway import StripeGateway, read_webhook
 from billing.worker import Worker, chores, forgetting
 from store_layout.errors import InputError
@@ -44,20 +53,49 @@ def sandbox_journal(database: Path | str) -> Path | None:
     return database.with_name(f"{database.name}.sandbox.jsonl") if isinstance(database, Path) else None
 
 
-def make_gateway(kind: str, journal: Path | None) -> Gateway:
-    """Return the gateway called ``kind``: sandbox or stripe.
+def secrets_file(database: Path | str, named: Path | None) -> Path:
+    """Return where the store's secrets are: ``named``, or beside SQLite's file.
+
+    Raises:
+        InputError: the database is PostgreSQL, which no file is beside, and none is named.
+    """
+    if named is not None:
+        return named
+    if not isinstance(database, Path):
+        raise InputError("there is no place for the store's secrets", field="--secrets", mend="name a file")
+    return database.with_name(f"{database.name}.secrets")
+
+
+def make_gateway(kind: str, journal: Path | None) -> tuple[Gateway, CardDesk]:
+    """Return the gateway called ``kind``, sandbox or stripe, and the desk where its cards are registered.
 
     Raises:
         InputError: the kind is not known, or Stripe's key is missing.
     """
     if kind == "sandbox":
-        return SandboxGateway(journal=journal)
+        cards = None if journal is None else journal.with_suffix(".cards.jsonl")
+        desk = SandboxCardDesk(journal=cards)
+        return SandboxGateway(journal=journal, on_file=desk.on_file), desk
     if kind != "stripe":
         raise InputError(f"there is no gateway {kind!r}", field="--gateway", mend="choose sandbox or stripe")
     key = os.environ.get(STRIPE_KEY)
     if not key:
         raise InputError("Stripe's key is missing", field=STRIPE_KEY, mend="set this environment variable")
-    return StripeGateway(key)
+    return StripeGateway(key), StripeCardDesk(key)
+
+
+def make_page(store: BillingStore, desk: CardDesk, keyring: Keyring, settings: PageSettings, url: str) -> Page:
+    """Return the shopper's page, which shoppers reach at ``url``.
+
+    Raises:
+        InputError: ``url`` is no http(s) address, or has a path.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise InputError(f"{url!r} is no address of a site", field="--url", mend="write https://shop.example")
+    shoppers = Shoppers(store, desk, keyring, settings.passes, settings.session_days * 86_400)
+    lookup = Lookup(store, keyring.mark_key, settings.zone)
+    return Page(shoppers, lookup, desk, settings, url.rstrip("/"), keyring.form_key)
 
 
 def make_news(kind: str) -> NewsReader | None:
@@ -80,12 +118,15 @@ def make_app(
     policy: BillingPolicy,
     *,
     news: NewsReader | None = None,
+    page: Page | None = None,
     tend_every_s: float = 10.0,
     tell: Callable[[str], None] = print,
 ) -> FastAPI:
     """Return the app with its worker, which tends to what is unknown and owed every ``tend_every_s`` seconds."""
     service = BillingService(book, store, gateway, policy)
-    worker = Worker((*chores(service), forgetting(store)), system_clock, tend_every_s, tell)
+    page_tasks = () if page is None else (page.shoppers.forget_cards,)
+    tasks = (*chores(service), forgetting(store), *page_tasks)
+    worker = Worker(tasks, system_clock, tend_every_s, tell)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -97,7 +138,7 @@ def make_app(
             worker.stop()
             store.close()
 
-    return create_app(service, store, system_clock, news=news, lifespan=lifespan)
+    return create_app(service, store, system_clock, news=news, page=page, lifespan=lifespan)
 
 
 def serve(app: FastAPI, host: str, port: int) -> None:

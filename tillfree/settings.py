@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from billing.page_settings import PageSettings
 from billing.policy import BillingPolicy
 from checkout.settings import CheckoutPolicy
 from recordings.errors import RecordingError
@@ -18,6 +19,7 @@ class RunSettings(Strict):
     vision: VisionSettings = VisionSettings()
     checkout: CheckoutPolicy = CheckoutPolicy()
     billing: BillingPolicy = BillingPolicy()
+    page: PageSettings = PageSettings()
 
 
 def load_settings(path: Path | None) -> RunSettings:

@@ -281,6 +281,7 @@ SHOPPERS = Table(
     _text("card_brand", null=True),
     _text("card_last4", null=True),
     _text("card_expires", null=True),
+    _text("card_form", null=True),
     _whole("is_member"),
     _whole("created_at_ns"),
     _whole("deleted_at_ns", null=True),
@@ -295,4 +296,7 @@ SESSIONS = Table(
     _whole("created_at_ns"),
     _whole("expires_at_ns", index=True),
 )
-PASS_USES = Table("pass_uses", METADATA, _key("nonce"), _text("shopper_id"), _text("visit_id"), _whole("used_at_ns"))
+PASS_USES = Table(
+    "pass_uses", METADATA, _key("nonce"), _text("shopper_id", index=True), _text("visit_id"), _whole("used_at_ns")
+)
+CARDS_TO_FORGET = Table("cards_to_forget", METADATA, _key("token"), _whole("asked_at_ns"))

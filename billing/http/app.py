@@ -15,6 +15,8 @@ from billing.http import news as gateway_news
 from billing.http.calls import Clock, NewsReader, Parts
 from billing.http.metrics import Metrics
 from billing.http.openapi import document
+from billing.http.page import routes
+from billing.http.page.base import Page
 from billing.http.watch import Watch
 from billing.inbox import Inbox
 from billing.outbox import Outbox
@@ -35,12 +37,15 @@ def create_app(
     clock: Clock,
     *,
     news: NewsReader | None = None,
+    page: Page | None = None,
     outbox: Outbox | None = None,
     per_s: float = 500.0,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
-    """Return the app. ``news`` reads the gateway's webhooks, where it has some. ``per_s``: calls a second that each client may make, ten seconds' worth at once.
+    """Return the app. ``news`` reads the gateway's webhooks, where it has some.
 
+    Without ``page``, the shopper's page, entry passes open nothing. ``per_s``: calls a second that each client may make,
+    ten seconds' worth at once.
     Strangers (who sign in, or look for a receipt) may make ten calls at once, and one every six seconds.
     """
     app = FastAPI(
@@ -63,12 +68,15 @@ def create_app(
         strangers=RateLimiter(1 / 6, 10),
         metrics=Metrics(lambda: _gauges(store)),
         news=news,
+        shoppers=None if page is None else page.shoppers,
         outbox=outbox,
     )
     routers = (visits, receipts, money, gateway_news, endpoints, system, reference)
     for router in (module.router for module in routers):
         app.include_router(router)
     problems.install(app)
+    if page is not None:
+        routes.install(app, page)
     app.add_middleware(Watch, parts=app.state.parts)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app

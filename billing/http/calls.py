@@ -19,6 +19,7 @@ from billing.http.problems import TooManyRequests, status_of
 from billing.inbox import Answer, Inbox, Incoming
 from billing.outbox import Outbox
 from billing.service import BillingService
+from billing.shoppers import Shoppers
 from billing.store import BillingStore
 
 _BEARER = HTTPBearer(auto_error=False, scheme_name="key", description="A client's key, or an operator's session.")
@@ -68,6 +69,7 @@ class Parts:
     strangers: RateLimiter
     metrics: Metrics
     news: NewsReader | None = None
+    shoppers: Shoppers | None = None
     outbox: Outbox | None = None
 
 

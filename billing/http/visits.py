@@ -42,6 +42,7 @@ from billing.http.models import (
 )
 from billing.http.problems import MissingToken, change_documented, documented, tagged
 from billing.service import BillingService
+from billing.shoppers import Shoppers
 from billing.types import (
     CASH,
     STAFF,
@@ -70,7 +71,13 @@ _Operator = Annotated[Call, Depends(changes(Scope.OPERATOR))]
 @router.post("", status_code=201, response_model=AdmissionOut, responses=change_documented())
 def open_visit(given: VisitIn, call: _Gate) -> Response:
     """Let somebody in, or say why not; money is held by the store's policy."""
-    return call.run(lambda service, at_ns: AdmissionOut.of(service.open_visit(_opened(given, at_ns))), 201)
+    shoppers = call.parts.shoppers
+
+    def admit(service: BillingService, at_ns: int) -> AdmissionOut:
+        opened = _by_pass(given, shoppers, service, at_ns) if given.entry_pass else _opened(given, at_ns)
+        return AdmissionOut.of(service.open_visit(opened))
+
+    return call.run(admit, 201)
 
 
 @router.get("", response_model=VisitPage, responses=documented(400, 422))
@@ -221,6 +228,17 @@ def _opened(given: VisitIn, at_ns: int) -> OpenVisit:
         return OpenVisit(given.visit_id, token, given.at or at_ns, given.kind, given.party_size)
     except ValueError as error:
         raise MissingToken(str(error)) from error
+
+
+def _by_pass(given: VisitIn, shoppers: Shoppers | None, service: BillingService, at_ns: int) -> OpenVisit:
+    """Return what an entry pass opens. Raises PassError, or MissingToken where something else was shown with it."""
+    if given.token is not None or given.kind is not VisitKind.SHOPPER:
+        raise MissingToken(
+            "an entry pass opens a shopper's visit by itself: send neither token nor another kind with it"
+        )
+    if shoppers is None:
+        raise MissingToken("this service has no shoppers' page, and no entry passes: send a token")
+    return shoppers.on(service.store).admit(given.entry_pass or "", given.visit_id, given.party_size, given.at or at_ns)
 
 
 def _shown(charge: Charge) -> BaseModel:

@@ -16,6 +16,7 @@ from billing.disputing import labelled_examples
 from billing.errors import AccessDenied, BillingError, DatabaseUnavailable
 from billing.export import journal_csv, receipts_csv
 from billing.http.times import rfc3339
+from billing.keyring import open_keyring
 from billing.migrations import HEAD
 from billing.money import Money, format_money
 from billing.pricebook import PriceBook
@@ -27,7 +28,16 @@ from store_layout.files import load_store
 from tillfree.errors import NotAsExpected, OutOfReach
 from tillfree.prices import price_book
 from tillfree.replay import BILLING_FILE, SANDBOX_FILE
-from tillfree.serving import database_of, make_app, make_gateway, make_news, sandbox_journal, serve
+from tillfree.serving import (
+    database_of,
+    make_app,
+    make_gateway,
+    make_news,
+    make_page,
+    sandbox_journal,
+    secrets_file,
+    serve,
+)
 from tillfree.settings import load_settings
 from tillfree.system import system_clock
 
@@ -65,7 +75,7 @@ def reconcile_books(
         raise InputError("the sandbox's list is not here", file=journal or books, mend="name a whole run, or --gateway")
     with closing(_existing(where)) as store, store.reading() as opened:
         payments, balances = opened.all_payments(), opened.balances()
-    found = differences(payments, make_gateway(gateway, journal).listing())
+    found = differences(payments, make_gateway(gateway, journal)[0].listing())
     for (account, currency), minor in balances.items():
         console.print(f"{account:24} {format_money(Money(minor, currency)):>18}", highlight=False)
     if found:
@@ -117,7 +127,7 @@ def serve_billing(
     database: Database,
     prices: Annotated[Path | None, typer.Option(help="A price file.", show_default=False)] = None,
     layout: Annotated[Path | None, typer.Option(help="A store's layout, for its prices.", show_default=False)] = None,
-    settings: Annotated[Path | None, typer.Option(help="A settings file; its billing part counts.")] = None,
+    settings: Annotated[Path | None, typer.Option(help="A settings file; its billing and page parts count.")] = None,
     gateway: Annotated[str, typer.Option(help="sandbox, or stripe (key in STRIPE_API_KEY).")] = "sandbox",
     journal: Annotated[
         Path | None,
@@ -129,22 +139,34 @@ def serve_billing(
         str, typer.Option(help="Address to listen on; put a TLS proxy in front of any other.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65_535)] = 8300,
+    url: Annotated[
+        str | None,
+        typer.Option(help="Where shoppers reach the page, such as https://shop.example.", show_default=False),
+    ] = None,
+    secrets: Annotated[
+        Path | None,
+        typer.Option(help="The store's secrets; made if missing. Beside SQLite's file by default.", show_default=False),
+    ] = None,
 ) -> None:
-    """Serve billing over HTTP: /docs shows the API. Make a key first, with `tillfree billing keys add`."""
+    """Serve billing over HTTP: the shopper's page at /, the API at /docs. `tillfree billing keys add` makes keys."""
     book = _prices(prices, layout)
-    policy = load_settings(settings).billing
+    told = load_settings(settings)
     where = database_of(database)
-    made = make_gateway(gateway, journal or sandbox_journal(where))
+    keyring = open_keyring(secrets_file(where, secrets))
+    made, desk = make_gateway(gateway, journal or sandbox_journal(where))
+    store = _opened(where)
+    page = make_page(store, desk, keyring, told.page, url or f"http://{host}:{port}")
     console = Console(stderr=True)
     app = make_app(
         book,
-        _opened(where),
+        store,
         made,
-        policy,
+        told.billing,
         news=make_news(gateway),
+        page=page,
         tell=lambda said: console.print(f"[yellow]{said}[/]"),
     )
-    typer.echo(f"Billing listens on http://{host}:{port}; its API is at http://{host}:{port}/docs. Ctrl-C ends it.")
+    typer.echo(f"Shoppers' page: {page.url}/, API: http://{host}:{port}/docs. Ctrl-C ends it.")
     serve(app, host, port)
 
 

@@ -13,8 +13,16 @@ _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _FROZEN = ("corrections", "cash", "write_offs", "evidence", "audit")
 """Tables of which no row is ever changed or deleted."""
 
+_KEPT = ("dispute_id", "visit_id", "digest", "body", "state", "opened_at_ns", "decided_at_ns", "decided_by", "note")
+_DECISION_CHANGED = (
+    "OLD.state <> 'open' AND (NEW.shopper_id IS NOT NULL OR "
+    + " OR ".join(f"NEW.{name} IS NULL OR NEW.{name} <> OLD.{name}" for name in _KEPT)
+    + ")"
+)
+"""Of a decided dispute only the shopper may go, when they delete their account."""
+
 _RULES = (
-    ("decided_disputes_stay", "UPDATE", "disputes", "OLD.state <> 'open'", "a decided dispute never changes"),
+    ("decided_disputes_stay", "UPDATE", "disputes", _DECISION_CHANGED, "a decided dispute never changes"),
     ("disputes_stay", "DELETE", "disputes", "TRUE", "a dispute is never deleted"),
     ("pass_uses_stay", "UPDATE", "pass_uses", "TRUE", "a pass is used once"),
 )
@@ -255,6 +263,7 @@ def _people() -> None:
         _text("card_brand", null=True),
         _text("card_last4", null=True),
         _text("card_expires", null=True),
+        _text("card_form", null=True),
         _whole("is_member"),
         _whole("created_at_ns"),
         _whole("deleted_at_ns", null=True),
@@ -268,4 +277,7 @@ def _people() -> None:
         _whole("created_at_ns"),
         _whole("expires_at_ns", index=True),
     )
-    op.create_table("pass_uses", _key("nonce"), _text("shopper_id"), _text("visit_id"), _whole("used_at_ns"))
+    op.create_table(
+        "pass_uses", _key("nonce"), _text("shopper_id", index=True), _text("visit_id"), _whole("used_at_ns")
+    )
+    op.create_table("cards_to_forget", _key("token"), _whole("asked_at_ns"))
