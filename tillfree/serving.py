@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import tzinfo
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,23 +18,33 @@ from billing.gateway import Gateway, SandboxGateway
 from billing.http.app import create_app
 from billing.http.calls import GatewayNews, NewsReader
 from billing.http.page.base import Page
+from billing.httpx_sender import HttpxSender
 from billing.keyring import Keyring
 from billing.lookup import Lookup
+from billing.mail import Mailer
+from billing.outbox import Outbox, Sender, SenderByScheme
 from billing.page_settings import PageSettings
-from billing.policy import BillingPolicy
+from billing.policy import BillingPolicy, MailPolicy, OutboxPolicy
 from billing.pricebook import PriceBook
 from billing.sandbox_cards import SandboxCardDesk
 from billing.service import BillingService
 from billing.shoppers import Shoppers
+from billing.smtp import SmtpPost
 from billing.store import BillingStore
 from billing.stripe_cards import StripeCardDesk
 from billing.stripe_gateway import StripeGateway, read_webhook
-from billing.worker import Worker, chores, forgetting
+from billing.worker import Task, Worker, chores, forgetting
 from store_layout.errors import InputError
 from tillfree.system import system_clock
 
 _THREADS = 8
 """Calls worked on at once: two cores have no use for more, and each may hold a database connection."""
+
+_TELL_EVERY_S = 1.0
+"""Seconds between rounds of the outbox: as late as a till should hear of a payment."""
+
+MAIL_PASSWORD = "TILLFREE_MAIL_PASSWORD"  # noqa: S105 - the name of the variable
+"""The environment variable with the mail server's password."""
 
 STRIPE_KEY = "STRIPE_API_KEY"
 """The environment variable with Stripe's key: a secret has no place on a command line."""
@@ -111,6 +122,38 @@ def make_news(kind: str) -> NewsReader | None:
     return read
 
 
+def make_outbox(store: BillingStore, policy: OutboxPolicy, mail: MailPolicy | None, zone: tzinfo) -> Outbox:
+    """Return what tells the store's own systems what happens, and mails receipts where ``mail`` says by which server.
+
+    Raises:
+        InputError: the mail server wants a password, and none is set.
+    """
+    https = HttpxSender()
+    senders: dict[str, Sender] = {"https": https, "http": https}
+    if mail is not None:
+        try:
+            post = SmtpPost(mail, os.environ.get(MAIL_PASSWORD))
+        except ValueError as error:
+            raise InputError(str(error), field=MAIL_PASSWORD, mend="set this environment variable") from error
+        mailer = Mailer(store, post, mail, zone)
+        mailer.register(system_clock())
+        senders["mail"] = mailer
+    return Outbox(store, SenderByScheme(senders), policy)
+
+
+def telling(outbox: Outbox) -> tuple[Task, ...]:
+    """Return what an outbox does again and again: deliver while anything arrives, forget what is old."""
+
+    def deliver(at_ns: int) -> None:
+        while outbox.deliver_due(at_ns).delivered:
+            pass
+
+    def prune(at_ns: int) -> None:
+        outbox.prune(at_ns - int(outbox.policy.keep_days * 86_400 * 10**9))
+
+    return deliver, prune
+
+
 def make_app(
     book: PriceBook,
     store: BillingStore,
@@ -119,26 +162,36 @@ def make_app(
     *,
     news: NewsReader | None = None,
     page: Page | None = None,
+    outbox: Outbox | None = None,
     tend_every_s: float = 10.0,
     tell: Callable[[str], None] = print,
 ) -> FastAPI:
-    """Return the app with its worker, which tends to what is unknown and owed every ``tend_every_s`` seconds."""
+    """Return the app with its workers.
+
+    One tends to what is unknown and owed every ``tend_every_s`` seconds, one tells others what happened every second.
+    """
     service = BillingService(book, store, gateway, policy)
     page_tasks = () if page is None else (page.shoppers.forget_cards,)
     tasks = (*chores(service), forgetting(store), *page_tasks)
-    worker = Worker(tasks, system_clock, tend_every_s, tell)
+    workers = [Worker(tasks, system_clock, tend_every_s, tell)]
+    if outbox is not None:
+        workers.append(Worker(telling(outbox), system_clock, _TELL_EVERY_S, tell))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
-        worker.start()
+        for worker in workers:
+            worker.start()
         try:
             yield
         finally:
-            worker.stop()
+            for worker in workers:
+                worker.stop()
+            if outbox is not None:
+                outbox.close()
             store.close()
 
-    return create_app(service, store, system_clock, news=news, page=page, lifespan=lifespan)
+    return create_app(service, store, system_clock, news=news, page=page, outbox=outbox, lifespan=lifespan)
 
 
 def serve(app: FastAPI, host: str, port: int) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import Field
+
 from billing.page_settings import PageSettings
-from billing.policy import BillingPolicy
+from billing.policy import BillingPolicy, MailPolicy, OutboxPolicy
 from checkout.settings import CheckoutPolicy
 from recordings.errors import RecordingError
 from store_layout.files import read_model
@@ -20,6 +22,11 @@ class RunSettings(Strict):
     checkout: CheckoutPolicy = CheckoutPolicy()
     billing: BillingPolicy = BillingPolicy()
     page: PageSettings = PageSettings()
+    outbox: OutboxPolicy = OutboxPolicy()
+    mail: MailPolicy | None = Field(
+        default=None,
+        description="the server that receipts are mailed by: host, port, security, user, sender and sender_name (docs/billing.md); without it nothing is mailed",
+    )
 
 
 def load_settings(path: Path | None) -> RunSettings:

@@ -131,7 +131,7 @@ def run(shop: Shop, schema: BaseSchema) -> tuple[Counter[tuple[str, int]], list[
         for case_id, checks in ({} if recorder is None else recorder.checks).items():
             failed = [check.failure_info.failure for check in checks if check.status is Status.FAILURE]
             case, interaction = recorder.cases[case_id].value, recorder.interactions[case_id]
-            said = "" if interaction.response is None else interaction.response.text[:300]
+            said = "" if interaction.response is None else interaction.response.content[:300].decode(errors="replace")
             wrong += [f"{case.operation.label}: {each.title}: {each.message}: {said}" for each in failed]
             if _was_valid(case) and "urn:tillfree:invalid-request" in said:
                 wrong.append(f"{case.operation.label}: valid by the document, and refused: {said}")

@@ -137,7 +137,7 @@ def test_what_keys_and_operators_cannot_be(tmp_path: Path, capsys: pytest.Captur
         ("keys", "add", database, "gate-1", "--scope", "gate"): "there is a key named 'gate-1'",
         ("keys", "add", database, "gate 1", "--scope", "gate"): "is no name",
         ("keys", "revoke", database, "gate-2"): "there is no key named 'gate-2'",
-        ("keys", "list", str(tmp_path / "none.sqlite")): "there is no such database",
+        ("keys", "list", str(tmp_path / "none.sqlite")): "there are no books here",
         ("operators", "add", database, "anna", "--scope", "pos", "--password", "short"): "10 to 200 characters",
     }
     for arguments, said in cases.items():
@@ -152,7 +152,7 @@ def test_what_keys_and_operators_cannot_be(tmp_path: Path, capsys: pytest.Captur
 def test_databases_that_cannot_be_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     nowhere = str(tmp_path / "none" / "billing.sqlite")
     assert main(["billing", "keys", "add", nowhere, "gate-1", "--scope", "gate"]) == ExitCode.OUT_OF_REACH
-    assert "cannot be opened" in capsys.readouterr().err
+    assert "cannot be made" in capsys.readouterr().err
     server = f"postgresql://till:hush@/none?host={tmp_path}"
     assert main(["billing", "keys", "list", server]) == ExitCode.OUT_OF_REACH
     assert "hush" not in capsys.readouterr().err
@@ -177,7 +177,7 @@ def test_serve_says_what_is_missing(
         (database, "--prices", str(tmp_path / "none.yaml")): "none.yaml",
         (database, "--prices", str(prices), "--gateway", "piggy"): "there is no gateway 'piggy'",
         (database, "--prices", str(prices), "--gateway", "stripe"): "STRIPE_API_KEY",
-        (str(tmp_path / "no" / "b.sqlite"), "--prices", str(prices)): "cannot be opened",
+        (str(tmp_path / "no" / "b.sqlite"), "--prices", str(prices)): "cannot be made",
     }
     for arguments, said in cases.items():
         assert main(["billing", "serve", *arguments]) in (ExitCode.BAD_INPUT, ExitCode.OUT_OF_REACH), arguments

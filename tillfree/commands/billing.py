@@ -33,6 +33,7 @@ from tillfree.serving import (
     make_app,
     make_gateway,
     make_news,
+    make_outbox,
     make_page,
     sandbox_journal,
     secrets_file,
@@ -164,6 +165,7 @@ def serve_billing(
         told.billing,
         news=make_news(gateway),
         page=page,
+        outbox=make_outbox(store, told.outbox, told.mail, told.page.zone),
         tell=lambda said: console.print(f"[yellow]{said}[/]"),
     )
     typer.echo(f"Shoppers' page: {page.url}/, API: http://{host}:{port}/docs. Ctrl-C ends it.")
