@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import replace
 
-from billing.charging import Charging, new_charge
+from billing.charging import Charging, is_in_flight, new_charge
 from billing.db.books import Books
 from billing.debts import Debts
 from billing.disputing import Disputing
@@ -48,6 +48,7 @@ from billing.types import (
     ReceiptInput,
     Refund,
     RefundRequest,
+    RefundState,
     StoredVisit,
     VisitKind,
 )
@@ -260,6 +261,27 @@ class BillingService:
         for refund in refunds:
             self._refunding.advance(refund, at_ns)
         return tuple(self._charging.advance(charge, at_ns) for charge in charges)
+
+    def heard_of(self, key: str, at_ns: int) -> None:
+        """Take news of the gateway's: ask it how the request ``key`` stands, and go on with what waited for it.
+
+        Only the gateway's answer counts, so news may come twice, late and in any order; of a key that is not ours it
+        is no news. Without an answer all stays as it is, for the next news or ``resolve_unknown``.
+        """
+        with self._store.reading() as books:
+            payment = books.payment(key)
+        if payment is None:
+            return
+        if payment.state in (PaymentState.UNKNOWN, PaymentState.NEEDS_SHOPPER):
+            self._ask(payment, at_ns, fresh=False)
+        with self._store.reading() as books:
+            charges, refunds = books.charges(payment.visit_id), books.refunds(payment.visit_id)
+        for charge in charges:
+            if is_in_flight(charge):
+                self._charging.advance(charge, at_ns)
+        for refund in refunds:
+            if refund.state is RefundState.UNKNOWN:
+                self._refunding.advance(refund, at_ns)
 
     def visit(self, visit_id: str) -> StoredVisit | None:
         """Return a visit as it was opened, None where it was not."""
