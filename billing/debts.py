@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from billing.charging import OPEN, Charging, is_in_flight, new_charge
 from billing.db.books import Books
@@ -50,8 +51,8 @@ class Debts:
     def collect(self, at_ns: int) -> tuple[Charge, ...]:
         """Ask the cards of debtors again whose time has come, and write off what is too old; return the charges."""
         with self.store.reading() as books:
-            declined = books.declined_charges()
-        return tuple(charge for last in declined if (charge := self._collect_one(last, at_ns)) is not None)
+            due = [last for last in books.debts() if self._is_due(books.charges(last.visit_id), at_ns)]
+        return tuple(charge for last in due if (charge := self._collect_one(last, at_ns)) is not None)
 
     def give_up_waiting(self, at_ns: int) -> tuple[Charge, ...]:
         """Give up what the shopper has not confirmed in time: the charges among it become debts."""
@@ -66,10 +67,11 @@ class Debts:
     def pay_cash(self, visit_id: str, key: str, by: str, at_ns: int) -> Charge:
         """See ``BillingService.pay_cash``."""
         with self.store.transaction(visit_id) as books:
-            known = next((move for move in books.cash(visit_id) if move.key == key), None)
+            known = books.cash_move(key)
             if known is not None:
                 charge = books.charge(known.claim)
-                assert charge is not None  # written with it
+                if charge is None or known.visit_id != visit_id:
+                    raise KeyConflict(f"{key} was used for other money at the till")
                 return charge
             charge, owed = _due_in_cash(books, visit_id, at_ns)
             _move_cash(books, CashMove(key, visit_id, charge.key, owed, by, at_ns))
@@ -85,7 +87,10 @@ class Debts:
         if refund is None:
             raise UnknownVisit(f"there is no refund {refund_key!r}")
         with self.store.transaction(refund.visit_id) as books:
-            if key not in {move.key for move in books.cash(refund.visit_id)}:
+            known = books.cash_move(key)
+            if known is not None and known.claim != refund_key:
+                raise KeyConflict(f"{key} was used for other money at the till")
+            if known is None:
                 receipt = _receipt(books, refund.visit_id)
                 back = standing(books, receipt).cash_back
                 if back.minor <= 0:
@@ -97,22 +102,25 @@ class Debts:
     def _collect_one(self, last: Charge, at_ns: int) -> Charge | None:
         with self.store.transaction(last.visit_id) as books:
             charges = books.charges(last.visit_id)
-            if charges[-1].key != last.key:
-                return None
-            first_ns = min(each.created_at_ns for each in charges if each.state is ChargeState.DECLINED)
-            hours, tries = self.policy.debt_retry_hours, len(charges) - 1
             owed = standing(books, _receipt(books, last.visit_id)).owed
-            if owed.minor <= 0:
+            if charges[-1].key != last.key or owed.minor <= 0:
                 return None
-            if tries < len(hours) and at_ns - first_ns >= hours[tries] * _HOUR_NS and last.token != CASH:
-                charge = _next_charge(books, last.visit_id, last.token, at_ns)
-                charge, orders = self.charging.go_on(books, charge, at_ns)
-            elif at_ns - first_ns >= self.policy.write_off_days * _DAY_NS:
+            if not self._is_retry_due(charges, at_ns):
                 _write_off(books, last, owed, at_ns)
                 return last
-            else:
-                return None
+            charge = _next_charge(books, last.visit_id, last.token, at_ns)
+            charge, orders = self.charging.go_on(books, charge, at_ns)
         return self.charging.drive(charge, orders, at_ns)
+
+    def _is_due(self, charges: tuple[Charge, ...], at_ns: int) -> bool:
+        """Tell whether it is time to do something about a visit whose last charge was declined."""
+        is_too_old = at_ns - _debt(charges)[0].created_at_ns >= self.policy.write_off_days * _DAY_NS
+        return is_too_old or self._is_retry_due(charges, at_ns)
+
+    def _is_retry_due(self, charges: tuple[Charge, ...], at_ns: int) -> bool:
+        debt, hours = _debt(charges), self.policy.debt_retry_hours
+        tries = len(debt) - 1
+        return tries < len(hours) and at_ns - debt[0].created_at_ns >= hours[tries] * _HOUR_NS
 
     def _is_too_late(self, books: Books, payment: Payment, at_ns: int) -> bool:
         """Tell whether to give a payment up: it waited too long, or is a hold of a visit that ended."""
@@ -135,6 +143,11 @@ class Debts:
         with self.store.transaction(payment.visit_id) as books:
             settle(books, given, at_ns)
         return True
+
+
+def _debt(charges: tuple[Charge, ...]) -> list[Charge]:
+    """Return the charges at a visit's end that were declined, oldest first: all tries to collect one debt."""
+    return list(takewhile(lambda each: each.state is ChargeState.DECLINED, reversed(charges)))[::-1]
 
 
 def _receipt(books: Books, visit_id: str) -> Receipt:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from billing.charging import is_in_flight
 from billing.db import disputes as rows
 from billing.db.books import Books
 from billing.edge import DisputeModel, EvidenceModel, ExampleModel
@@ -136,6 +137,8 @@ class Disputing:
     def _is_trusted(self, books: Books, asked: DisputeRequest, amount: Money) -> bool:
         if asked.shopper_id is None or not 0 < amount.minor <= self.policy.trust_up_to_minor:
             return False
+        if any(is_in_flight(charge) for charge in books.charges(asked.visit_id)):
+            return False  # nothing can be given back yet
         since_ns = asked.at_ns - _MONTH_NS
         return rows.trusted_count(books, asked.shopper_id, BY_POLICY, since_ns) < self.policy.trusted_per_month
 

@@ -14,9 +14,11 @@ from billing.news import refund_news
 from billing.policy import BillingPolicy
 from billing.refunds import refund_digest, refund_parts, refund_taxes, refunded_items
 from billing.standing import Standing, standing
+from billing.steps import taken
 from billing.store import BillingStore
 from billing.teller import Order, ask, orders, settle_all
 from billing.types import (
+    Charge,
     Payment,
     PaymentAction,
     PaymentState,
@@ -70,13 +72,12 @@ class Refunding:
     def begin(self, books: Books, request: RefundRequest) -> None:
         """Agree to a refund: write it, book it, and write the payments that carry it out."""
         receipt = self._refundable(books, request)
-        before = standing(books, receipt)
         refund = self._new(request, receipt, books.refunds(request.visit_id))
         books.add_refund(refund)
         books.tell(*refund_news(refund, request.at_ns))
         for payment in _payments_back(books, refund, receipt):
             books.add_payment(payment)
-        short = standing(books, receipt).unpaid_given_back - before.unpaid_given_back
+        short = standing(books, receipt).unpaid_given_back
         waived = waiver_taken_back(refund, short) if short.minor > 0 else None
         for posting in (refund_posting(refund), waived):
             if posting is not None:
@@ -111,20 +112,34 @@ class Refunding:
 
 
 def settle_refunds(books: Books, visit_id: str, at_ns: int) -> None:
-    """Write how a visit's refunds stand, once all answers are there: done where nothing more is to be given back."""
+    """Write how a visit's refunds stand, once all answers are there: done where nothing more is to be given back.
+
+    A charge under way may still take what a refund would otherwise be set off against: the refund is owed until then.
+    """
     receipt, payments = books.receipt(visit_id), books.payments(visit_id)
     unknown = {each.claim for each in payments if each.state is PaymentState.UNKNOWN}
     refunds = books.refunds(visit_id)
     if receipt is None or any(refund.key in unknown for refund in refunds):
         return
     stands = standing(books, receipt, payments)
-    is_owed = bool(_parts(payments, stands)) or stands.cash_back.minor > 0
+    paid = stands.by_gateway + stands.in_cash + _under_way(books.charges(visit_id), payments, receipt.currency)
+    is_owed = paid.minor > stands.kept.minor
     state = RefundState.OWED if is_owed else RefundState.DONE
     for refund in refunds:
         if refund.state not in (RefundState.DONE, state):
             settled = replace(refund, state=state)
             books.settle_refund(settled)
             books.tell(*refund_news(settled, at_ns))
+
+
+def _under_way(charges: tuple[Charge, ...], payments: tuple[Payment, ...], currency: str) -> Money:
+    """Return what the gateway may still take for a visit's charges."""
+    rests = [
+        charge.amount - taken([each for each in payments if each.claim == charge.key], currency)
+        for charge in charges
+        if is_in_flight(charge)
+    ]
+    return sum(rests, Money.zero(currency))
 
 
 def _orders(books: Books, key: str, visit_id: str, at_ns: int, *, fresh: bool) -> tuple[Order, ...]:

@@ -58,19 +58,26 @@ def refunded_items(request: RefundRequest, receipt: Receipt, earlier: Iterable[R
 def refund_taxes(
     receipt: Receipt, earlier: Iterable[Refund], items: Iterable[ItemCount], rule: Rounding
 ) -> tuple[tuple[TaxLine, ...], Money]:
-    """Return what the ``items`` cost after the ``earlier`` refunds: by tax class, and in deposits without one."""
+    """Return what the ``items`` cost after the ``earlier`` refunds: by tax class, and in deposits without one.
+
+    Never less than nothing in a class: where a correction has made units cheaper that went back at their price before,
+    the next refunds give that much less.
+    """
     earlier = list(earlier)
+    zero = Money.zero(receipt.currency)
     after = _left(receipt, earlier) - Counter({item.sku: item.quantity for item in items})
     lines = []
     for paid, kept in zip(receipt.taxes, _taxes(receipt, after, rule), strict=True):
         back = [tax for refund in earlier for tax in refund.taxes if tax.tax_class == paid.tax_class]
-        zero = Money.zero(receipt.currency)
         net = paid.net - kept.net - sum((tax.net for tax in back), zero)
         tax = paid.tax - kept.tax - sum((tax.tax for tax in back), zero)
-        lines.append(TaxLine(paid.tax_class, paid.rate_percent, paid.inclusive, net, tax, net + tax))
+        if (net + tax).minor >= 0:
+            lines.append(TaxLine(paid.tax_class, paid.rate_percent, paid.inclusive, net, tax, net + tax))
     untaxed = _paid(receipt, None, Counter({line.sku: line.quantity for line in receipt.lines}), rule)
-    untaxed -= _paid(receipt, None, after, rule) + sum((each.untaxed for each in earlier), Money.zero(receipt.currency))
-    return tuple(line for line in lines if (line.net.minor, line.tax.minor) != (0, 0)), untaxed
+    untaxed -= _paid(receipt, None, after, rule) + sum((each.untaxed for each in earlier), zero)
+    return tuple(line for line in lines if (line.net.minor, line.tax.minor) != (0, 0)), max(
+        untaxed, zero, key=lambda each: each.minor
+    )
 
 
 def refund_parts(payments: Sequence[Payment], owed: Money) -> list[tuple[Payment, Money]]:

@@ -28,6 +28,7 @@ from billing.standing import standing
 from billing.store import BillingStore
 from billing.teller import Order, ask, order, settle
 from billing.types import (
+    STAFF,
     Admission,
     Charge,
     ChargeState,
@@ -166,7 +167,7 @@ class BillingService:
 
         Raises:
             UnknownVisit: there is no such receipt.
-            CorrectionError: it is too old, or costs no more with these units.
+            CorrectionError: it is too old, costs no more with these units, or would make cheaper what went back before.
             KeyConflict: ``correction_id`` was used for something else.
             ChargeStateError: the charge before is not settled, or was declined: let it be paid first.
         """
@@ -377,6 +378,7 @@ class BillingService:
         if charges[-1].state not in (ChargeState.CAPTURED, ChargeState.VOID, ChargeState.WAIVED):
             raise ChargeStateError(f"{request.correction_id}: the charge {charges[-1].key} is {charges[-1].state}")
         after = self._corrected(books.visit(request.visit_id), before, charges[-1].token, request)
+        _check_given_back(books.refunds(request.visit_id), after, request)
         books.add_correction(request.correction_id, _correction_digest(request), after)
         books.post(correction_posting(request.correction_id, before, after, request.at_ns))
         books.tell(*correction_news(request.correction_id, after, request.at_ns))
@@ -395,11 +397,13 @@ class BillingService:
 
 
 def _final(visit: StoredVisit | None, given: ReceiptInput) -> ReceiptInput:
-    """Return a final cart as it is billed: staff take what they take, members have their prices."""
-    if visit is None:
-        return given
-    items = () if visit.opened.kind is VisitKind.STAFF else given.items
-    return replace(given, items=items, is_member=given.is_member or visit.opened.is_member)
+    """Return a final cart as it is billed: staff take what they take, members have their prices.
+
+    Staff are told by their token, so that they are not billed either where nobody heard of them at the gate.
+    """
+    items = () if given.token == STAFF else given.items
+    is_member = given.is_member or (visit is not None and visit.opened.is_member)
+    return replace(given, items=items, is_member=is_member)
 
 
 def _check_token(visit: StoredVisit, token: str, visit_id: str) -> None:
@@ -439,6 +443,16 @@ def _first_charge(books: Books, receipt: Receipt, given: ReceiptInput) -> Charge
         books.post(posting)
     books.tell(*receipt_news(receipt))
     return charge
+
+
+def _check_given_back(refunds: tuple[Refund, ...], after: Receipt, request: CorrectionRequest) -> None:
+    """Raise CorrectionError where a promotion would make a tax class cheaper than what went back of it before."""
+    for tax in after.taxes:
+        back = sum(each.gross.minor for refund in refunds for each in refund.taxes if each.tax_class == tax.tax_class)
+        if tax.gross.minor < back:
+            raise CorrectionError(
+                f"{request.correction_id}: with these units {tax.tax_class!r} costs {tax.gross}, less than what went back"
+            )
 
 
 def _correction_digest(request: CorrectionRequest) -> str:

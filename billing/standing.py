@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from billing.db.books import Books
+from billing.ledger import WRITTEN_OFF
 from billing.money import Money
 from billing.refunds import paid_back_left
-from billing.types import ChargeState, Payment, Receipt
+from billing.types import Payment, Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class Standing:
     """A visit's money. ``kept`` is what its receipt comes to after refunds.
 
     ``by_gateway`` and ``in_cash`` are what was paid and neither given back nor is about to be; ``forgiven`` was waived
-    or written off.
+    or written off, and is not taken back since.
     """
 
     kept: Money
@@ -44,11 +45,9 @@ def standing(books: Books, receipt: Receipt, payments: tuple[Payment, ...] | Non
     """Return how the visit of ``receipt`` stands. ``payments`` are its, where they are at hand."""
     visit_id, zero = receipt.visit_id, Money.zero(receipt.currency)
     payments = books.payments(visit_id) if payments is None else payments
-    waived = [each.amount - each.paid for each in books.charges(visit_id) if each.state is ChargeState.WAIVED]
-    written_off = [each.amount for each in books.write_offs(visit_id)]
     return Standing(
         kept=receipt.total - sum((refund.amount for refund in books.refunds(visit_id)), zero),
         by_gateway=sum((amount for _, amount in paid_back_left(payments)), zero),
         in_cash=sum((move.amount for move in books.cash(visit_id)), zero),
-        forgiven=sum((*waived, *written_off), zero),
+        forgiven=Money(books.balance(visit_id, WRITTEN_OFF), receipt.currency),
     )

@@ -84,6 +84,11 @@ _REFUNDS = select(REFUNDS).where(REFUNDS.c.visit_id == bindparam("id")).order_by
 _ADD_POSTING = insert(POSTINGS)
 _ADD_ENTRIES = insert(ENTRIES)
 _SEAL = update(POSTINGS).where(POSTINGS.c.posting_id == bindparam("id")).values(sealed=1)
+_BALANCE = (
+    select(func.sum(ENTRIES.c.amount_minor))
+    .join(POSTINGS, POSTINGS.c.posting_id == ENTRIES.c.posting_id)
+    .where(POSTINGS.c.visit_id == bindparam("id"), ENTRIES.c.account == bindparam("account"), POSTINGS.c.sealed == 1)
+)
 _CASH = select(CASH).where(CASH.c.visit_id == bindparam("id")).order_by(CASH.c.cash_id)
 _ADD_EVENT = insert(EVENTS).returning(EVENTS.c.event_id)
 _FAN_OUT = insert(DELIVERIES).from_select(
@@ -176,19 +181,22 @@ class Books:
         return tuple(_charge(row) for row in self._rows(_CHARGES, visit_id))
 
     def open_charges(self) -> tuple[Charge, ...]:
-        """Return the charges that are not settled, oldest first."""
-        query = select(CHARGES).where(CHARGES.c.state.in_(_OPEN)).order_by(CHARGES.c.created_at_ns, CHARGES.c.key)
+        """Return the charges that the gateway has to settle, oldest first; those at the till have nobody to be asked."""
+        is_open = (CHARGES.c.state.in_(_OPEN), CHARGES.c.token != CASH_TOKEN)
+        query = select(CHARGES).where(*is_open).order_by(CHARGES.c.created_at_ns, CHARGES.c.key)
         return tuple(_charge(row) for row in self.connection.execute(query))
 
     def unpaid_visits_of(self, token: str) -> tuple[str, ...]:
         """Return the visits for which a charge to ``token`` was declined or waits for the shopper, oldest first."""
         return tuple(self.connection.execute(_UNPAID, {"token": token}).scalars())
 
-    def declined_charges(self) -> tuple[Charge, ...]:
-        """Return the declined charges that are the last of their visit, oldest first."""
+    def debts(self) -> tuple[Charge, ...]:
+        """Return the declined charges that are the last of their visit and not written off, oldest first."""
         later = CHARGES.alias()
         has_later = select(later.c.key).where(later.c.visit_id == CHARGES.c.visit_id, later.c.number > CHARGES.c.number)
-        query = select(CHARGES).where(CHARGES.c.state == ChargeState.DECLINED.value, ~has_later.exists())
+        is_given_up = select(WRITE_OFFS.c.charge_key).where(WRITE_OFFS.c.charge_key == CHARGES.c.key).exists()
+        is_declined = CHARGES.c.state == ChargeState.DECLINED.value
+        query = select(CHARGES).where(is_declined, ~has_later.exists(), ~is_given_up)
         rows = self.connection.execute(query.order_by(CHARGES.c.created_at_ns, CHARGES.c.key))
         return tuple(_charge(row) for row in rows)
 
@@ -291,6 +299,11 @@ class Books:
         """Return what was taken and paid out at the till for a visit, in order."""
         return tuple(_cash(row) for row in self._rows(_CASH, visit_id))
 
+    def cash_move(self, key: str) -> CashMove | None:
+        """Return the money at the till with this key."""
+        row = self._row(select(CASH).where(CASH.c.key == bindparam("id")), key)
+        return None if row is None else _cash(row)
+
     def add_cash(self, move: CashMove) -> None:
         """Keep money taken or paid out at the till."""
         self._do(
@@ -369,6 +382,10 @@ class Books:
             .order_by(account, currency)
         )
         return {(name, unit): int(minor) for name, unit, minor in self.connection.execute(query)}
+
+    def balance(self, visit_id: str, account: str) -> int:
+        """Return one account's balance over a visit, in minor units."""
+        return int(self.connection.execute(_BALANCE, {"id": visit_id, "account": account}).scalar() or 0)
 
     def tell(self, topic: str, visit_id: str, at_ns: int, body: str) -> None:
         """Put an event (``body`` is JSON) into the outbox, and a delivery for each endpoint that listens to its topic."""
