@@ -66,6 +66,7 @@ _CORRECTED = (
     .order_by(CORRECTIONS.c.correction_id.desc())
     .limit(1)
 )
+_CORRECTION = select(CORRECTIONS).where(CORRECTIONS.c.key == bindparam("id"))
 _ADD_RECEIPT = insert(RECEIPTS)
 _CHARGE = select(CHARGES).where(CHARGES.c.key == bindparam("id"))
 _CHARGES = select(CHARGES).where(CHARGES.c.visit_id == bindparam("id")).order_by(CHARGES.c.number)
@@ -80,6 +81,7 @@ _SETTLE_PAYMENT = update(PAYMENTS).where(
 _DRAFT = select(DRAFTS).where(DRAFTS.c.visit_id == bindparam("id"))
 _ADD_DRAFT = insert(DRAFTS)
 _CHANGE_DRAFT = update(DRAFTS).where(DRAFTS.c.visit_id == bindparam("id"))
+_REFUND = select(REFUNDS).where(REFUNDS.c.key == bindparam("id"))
 _REFUNDS = select(REFUNDS).where(REFUNDS.c.visit_id == bindparam("id")).order_by(REFUNDS.c.refund_id)
 _ADD_POSTING = insert(POSTINGS)
 _ADD_ENTRIES = insert(ENTRIES)
@@ -89,6 +91,7 @@ _BALANCE = (
     .join(POSTINGS, POSTINGS.c.posting_id == ENTRIES.c.posting_id)
     .where(POSTINGS.c.visit_id == bindparam("id"), ENTRIES.c.account == bindparam("account"), POSTINGS.c.sealed == 1)
 )
+_CASH_MOVE = select(CASH).where(CASH.c.key == bindparam("id"))
 _CASH = select(CASH).where(CASH.c.visit_id == bindparam("id")).order_by(CASH.c.cash_id)
 _ADD_EVENT = insert(EVENTS).returning(EVENTS.c.event_id)
 _FAN_OUT = insert(DELIVERIES).from_select(
@@ -163,7 +166,7 @@ class Books:
 
     def correction(self, key: str) -> tuple[str, Receipt] | None:
         """Return what a correction was asked as (its digest), and the receipt that it made."""
-        row = self._row(select(CORRECTIONS).where(CORRECTIONS.c.key == bindparam("id")), key)
+        row = self._row(_CORRECTION, key)
         return None if row is None else (row.request_digest, _receipt(row.body))
 
     def add_correction(self, key: str, request_digest: str, receipt: Receipt) -> None:
@@ -272,7 +275,7 @@ class Books:
 
     def refund(self, key: str) -> Refund | None:
         """Return the refund with this key."""
-        row = self._row(select(REFUNDS).where(REFUNDS.c.key == bindparam("id")), key)
+        row = self._row(_REFUND, key)
         return None if row is None else _refund(row)
 
     def refunds(self, visit_id: str) -> tuple[Refund, ...]:
@@ -301,7 +304,7 @@ class Books:
 
     def cash_move(self, key: str) -> CashMove | None:
         """Return the money at the till with this key."""
-        row = self._row(select(CASH).where(CASH.c.key == bindparam("id")), key)
+        row = self._row(_CASH_MOVE, key)
         return None if row is None else _cash(row)
 
     def add_cash(self, move: CashMove) -> None:
