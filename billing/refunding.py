@@ -8,7 +8,7 @@ from billing.charging import is_in_flight
 from billing.db.books import Books
 from billing.errors import ChargeStateError, KeyConflict, RefundError, UnknownVisit
 from billing.gateway import Gateway
-from billing.ledger import refund_posting, waiver_taken_back
+from billing.ledger import refund_posting, waiver_set_off, waiver_taken_back
 from billing.money import Money, Rounding
 from billing.news import refund_news
 from billing.policy import BillingPolicy
@@ -125,11 +125,14 @@ def settle_refunds(books: Books, visit_id: str, at_ns: int) -> None:
     paid = stands.by_gateway + stands.in_cash + _under_way(books.charges(visit_id), payments, receipt.currency)
     is_owed = paid.minor > stands.kept.minor
     state = RefundState.OWED if is_owed else RefundState.DONE
-    for refund in refunds:
-        if refund.state not in (RefundState.DONE, state):
-            settled = replace(refund, state=state)
-            books.settle_refund(settled)
-            books.tell(*refund_news(settled, at_ns))
+    changed = [refund for refund in refunds if refund.state not in (RefundState.DONE, state)]
+    for refund in changed:
+        settled = replace(refund, state=state)
+        books.settle_refund(settled)
+        books.tell(*refund_news(settled, at_ns))
+    set_off = stands.unpaid_given_back
+    if changed and state is RefundState.DONE and set_off.minor > 0:
+        books.post(waiver_set_off(changed[-1], set_off, at_ns))
 
 
 def _under_way(charges: tuple[Charge, ...], payments: tuple[Payment, ...], currency: str) -> Money:

@@ -77,6 +77,20 @@ def test_what_is_written_off_and_goes_back_beside_a_refund_that_is_owed(book: Pr
     assert service.owed("visit-1").minor == 0 == service.balances()["receivable:shopper", "EUR"]
 
 
+@pytest.mark.parametrize("script", [("ok", "decline"), ("ok", "timeout", "decline")])
+def test_a_refund_that_was_declined_is_set_off_against_what_is_waived(
+    book: PriceBook, store: BillingStore, script: tuple[Behaviour, ...]
+) -> None:
+    service, _ = bought(book, store, *script, cola=1, sweet=2)
+    service.refund(back(sweet=2))
+    assert service.correct(more(sweet=2)).state is ChargeState.WAIVED
+    service.resolve_unknown(4_000)
+    assert service.refund(back(sweet=2)).state is RefundState.DONE
+    assert service.owed("visit-1").minor == 0 == service.balances()["receivable:shopper", "EUR"]
+    assert service.balances()["written_off", "EUR"] == 0
+    assert service.refund(back("r-2")).amount.minor == 149 + 6
+
+
 def test_a_refund_is_not_set_off_against_a_charge_that_may_still_be_taken(book: PriceBook, store: BillingStore) -> None:
     service, gateway = bought(book, store, "ok", "decline", "needs_shopper", cola=2)
     assert service.refund(back(cola=2)).state is RefundState.OWED
