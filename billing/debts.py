@@ -215,6 +215,7 @@ def _write_off(books: Books, charge: Charge, owed: Money, at_ns: int) -> Charge:
     if charge.state is ChargeState.NEEDS_SHOPPER:
         charge = replace(charge, state=ChargeState.DECLINED, settled_at_ns=at_ns, decline_reason=NOT_PAID)
         books.settle_charge(charge)
+        books.tell(*charge_news(charge, at_ns))
     write_off = WriteOff(charge.key, charge.visit_id, owed, at_ns)
     books.add_write_off(write_off)
     books.post(write_off_posting(write_off))

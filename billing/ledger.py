@@ -112,6 +112,12 @@ def waiver_taken_back(refund: Refund, amount: Money) -> Posting:
     return Posting(f"waiver-back:{refund.key}", refund.visit_id, refund.created_at_ns, entries)
 
 
+def waiver_set_off(refund: Refund, amount: Money, at_ns: int) -> Posting:
+    """Return what it moves that ``refund`` was not paid out, and ``amount`` of it is set off against what was waived."""
+    entries = (Entry(SHOPPER, amount), Entry(WRITTEN_OFF, -amount))
+    return Posting(f"set-off:{refund.key}", refund.visit_id, at_ns, entries)
+
+
 def _deposits(amount: Money) -> list[Entry]:
     """Deposits without a tax class are owed to whoever brings the packaging back: no sale."""
     return [Entry("deposits", amount)] if amount.minor != 0 else []

@@ -8,15 +8,17 @@ from billing.charging import is_in_flight
 from billing.db.books import Books
 from billing.errors import ChargeStateError, KeyConflict, RefundError, UnknownVisit
 from billing.gateway import Gateway
-from billing.ledger import refund_posting, waiver_taken_back
+from billing.ledger import refund_posting, waiver_set_off, waiver_taken_back
 from billing.money import Money, Rounding
 from billing.news import refund_news
 from billing.policy import BillingPolicy
 from billing.refunds import refund_digest, refund_parts, refund_taxes, refunded_items
 from billing.standing import Standing, standing
+from billing.steps import taken
 from billing.store import BillingStore
 from billing.teller import Order, ask, orders, settle_all
 from billing.types import (
+    Charge,
     Payment,
     PaymentAction,
     PaymentState,
@@ -113,20 +115,35 @@ class Refunding:
 
 
 def settle_refunds(books: Books, visit_id: str, at_ns: int) -> None:
-    """Write how a visit's refunds stand, once all answers are there: done where nothing more is to be given back."""
+    """Write how a visit's refunds stand, once all answers are there: done where nothing more is to be given back.
+
+    A charge under way may still take what a refund would otherwise be set off against: the refund is owed until then.
+    """
     receipt, payments = books.receipt(visit_id), books.payments(visit_id)
     unknown = {each.claim for each in payments if each.state is PaymentState.UNKNOWN}
     refunds = books.refunds(visit_id)
     if receipt is None or any(refund.key in unknown for refund in refunds):
         return
     stands = standing(books, receipt, payments)
-    is_owed = bool(_parts(payments, stands)) or stands.cash_back.minor > 0
-    state = RefundState.OWED if is_owed else RefundState.DONE
-    for refund in refunds:
-        if refund.state not in (RefundState.DONE, state):
-            settled = replace(refund, state=state)
-            books.settle_refund(settled)
-            books.tell(*refund_news(settled, at_ns))
+    paid = stands.by_gateway + stands.in_cash + _under_way(books.charges(visit_id), payments, receipt.currency)
+    state = RefundState.OWED if paid.minor > stands.kept.minor else RefundState.DONE
+    changed = [refund for refund in refunds if refund.state not in (RefundState.DONE, state)]
+    for refund in changed:
+        settled = replace(refund, state=state)
+        books.settle_refund(settled)
+        books.tell(*refund_news(settled, at_ns))
+    if changed and state is RefundState.DONE and stands.forgiven_in_vain.minor > 0:
+        books.post(waiver_set_off(changed[-1], stands.forgiven_in_vain, at_ns))
+
+
+def _under_way(charges: tuple[Charge, ...], payments: tuple[Payment, ...], currency: str) -> Money:
+    """Return what the gateway may still take for a visit's charges."""
+    rests = [
+        charge.amount - taken([each for each in payments if each.claim == charge.key], currency)
+        for charge in charges
+        if is_in_flight(charge)
+    ]
+    return sum(rests, Money.zero(currency))
 
 
 def _orders(books: Books, key: str, visit_id: str, at_ns: int, *, fresh: bool) -> tuple[Order, ...]:

@@ -31,6 +31,7 @@ from billing.standing import standing
 from billing.store import BillingStore
 from billing.teller import Order, ask, order, settle
 from billing.types import (
+    CASH,
     STAFF,
     Admission,
     Charge,
@@ -274,7 +275,7 @@ class BillingService:
     def resolve_unknown(self, at_ns: int) -> tuple[Charge, ...]:
         """See ``BillingPort.resolve_unknown``. A request that never arrived is sent again by the same key.
 
-        Refunds without an answer are asked for too.
+        Refunds without an answer are asked for too. Who pays at the till is not waited for.
         """
         with self._store.reading() as books:
             waiting, charges, refunds = books.open_payments(), books.open_charges(), books.open_refunds()
@@ -282,7 +283,8 @@ class BillingService:
             self._ask(payment, at_ns, fresh=False)
         for refund in refunds:
             self._refunding.advance(refund, at_ns)
-        return tuple(self._charging.advance(charge, at_ns) for charge in charges)
+        advanced = [self._charging.advance(charge, at_ns) for charge in charges]
+        return tuple(each for each in advanced if each.token != CASH or each.state not in OPEN)
 
     def heard_of(self, key: str, at_ns: int) -> None:
         """Take news of the gateway's: ask it how the request ``key`` stands, and go on with what waited for it.
