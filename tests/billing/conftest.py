@@ -11,25 +11,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 from sqlalchemy import Engine, create_engine, text
 
 from benchmarks.billing_load.processes import NotInstalled, running_postgres
-from billing import passwords
 from billing.gateway import Behaviour
 from billing.money import Money
 from billing.pricebook import Deposit, Price, PriceBook
 from billing.promotions import NForM
 from billing.store import BillingStore
 from tests.billing.till import Till, make_till
-
-
-@pytest.fixture(scope="session", autouse=True)
-def quick_passwords() -> Iterator[None]:
-    """Hash passwords with little work: the library's settings are meant to take long."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,10 @@ import re
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
+from billing import passwords
 from billing.access import Scope
 from billing.http.page.base import inside
 from billing.policy import BillingPolicy
@@ -72,6 +74,12 @@ class Phone:
 
 def a_phone(shop: Shop, language: str = "en") -> Phone:
     return Phone(TestClient(shop.app, shop.url, headers={"Accept-Language": language}), shop)
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords with little work: the library's settings are meant to take long."""
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture

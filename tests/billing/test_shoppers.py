@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import Engine, text
 
+from billing import passwords
 from billing.cards import CardOnFile
 from billing.db import shoppers as rows
 from billing.errors import (
@@ -78,6 +80,12 @@ class Shop:
 
     def leave(self, opened: OpenVisit, *items: ItemCount) -> None:
         self.service.finalise(ReceiptInput(opened.visit_id, opened.token, opened.at_ns + 60 * S, items))
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords with little work: the library's settings are meant to take long."""
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture

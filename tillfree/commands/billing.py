@@ -153,9 +153,9 @@ def serve_billing(
     book = _prices(prices, layout)
     told = load_settings(settings)
     where = database_of(database)
-    keyring = open_keyring(secrets_file(where, secrets))
     made, desk = make_gateway(gateway, journal or sandbox_journal(where))
     store = _opened(where)
+    keyring = open_keyring(secrets_file(where, secrets))
     page = make_page(store, desk, keyring, told.page, url or f"http://{host}:{port}")
     console = Console(stderr=True)
     app = make_app(
