@@ -6,6 +6,8 @@ VENV ?= .venv
 # make test EXTRAS=dev,simulator,ultralytics also installs PyTorch
 EXTRAS ?= dev,simulator
 PYTEST_ARGS ?=
+# Tests run in this many processes, each file in one of them.
+WORKERS ?= 2
 BIN := $(VENV)/bin
 # The first of these that is Python 3.11 to 3.13, which the tests run with; any newer python3 where there is none.
 ifndef PYTHON
@@ -49,7 +51,7 @@ demo: $(VENV)/installed-demo ## replay a bundled recording into receipts and cha
 	$(BIN)/tillfree demo
 
 test: $(VENV)/installed-$(EXTRAS) ## run the quick tests
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 slow: $(VENV)/installed-$(EXTRAS) ## run the tests that replay and render everything
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)

@@ -152,7 +152,7 @@ def test_what_keys_and_operators_cannot_be(tmp_path: Path, capsys: pytest.Captur
 def test_databases_that_cannot_be_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     nowhere = str(tmp_path / "none" / "billing.sqlite")
     assert main(["billing", "keys", "add", nowhere, "gate-1", "--scope", "gate"]) == ExitCode.OUT_OF_REACH
-    assert "cannot be made" in capsys.readouterr().err
+    assert "cannot be opened" in capsys.readouterr().err
     server = f"postgresql://till:hush@/none?host={tmp_path}"
     assert main(["billing", "keys", "list", server]) == ExitCode.OUT_OF_REACH
     assert "hush" not in capsys.readouterr().err
@@ -177,7 +177,7 @@ def test_serve_says_what_is_missing(
         (database, "--prices", str(tmp_path / "none.yaml")): "none.yaml",
         (database, "--prices", str(prices), "--gateway", "piggy"): "there is no gateway 'piggy'",
         (database, "--prices", str(prices), "--gateway", "stripe"): "STRIPE_API_KEY",
-        (str(tmp_path / "no" / "b.sqlite"), "--prices", str(prices)): "cannot be made",
+        (str(tmp_path / "no" / "b.sqlite"), "--prices", str(prices)): "cannot be opened",
     }
     for arguments, said in cases.items():
         assert main(["billing", "serve", *arguments]) in (ExitCode.BAD_INPUT, ExitCode.OUT_OF_REACH), arguments
