@@ -188,8 +188,9 @@ class DyingStore(BillingStore):
 
     def __init__(self, path: Path, breaks: Breaks) -> None:
         super().__init__(path)
-        self._engine.dispose()
-        event.listen(self._engine, "connect", _do_not_wait)
+        self.close()
+        for engine in (self._engine, self._writing):
+            event.listen(engine, "connect", _do_not_wait)
         self.breaks = breaks
 
     @contextmanager
@@ -327,7 +328,6 @@ class Day:
         self.gateway = DyingGateway(sandbox, self.faults, self._tell)
         self._book = price_book()
         self._now_ns = self._jump_ns = 0
-        self.confirmed_late: set[str] = set()
         self.news = 0
         self._queue: list[tuple[int, int, Callable[[int], object]]] = []
         self._count = 0
@@ -476,10 +476,7 @@ class Day:
         """Answer one of the bank's questions: which, the shopper cannot tell."""
         asked = [key for key in self.gateway.asked_of(visit.visit_id) if self._is_waiting(key)]
         if asked:
-            key = self.rng.choice(asked)
-            self.gateway.authenticate(key)
-            if self.gateway.asked[key].action is PaymentAction.HOLD:
-                self.confirmed_late.add(key)
+            self.gateway.authenticate(self.rng.choice(asked))
 
     def _is_waiting(self, key: str) -> bool:
         answer = self.gateway.inner.find(key)
@@ -608,8 +605,7 @@ def both_sides(day: Day) -> Sides:
                 sides.owed[visit.visit_id] = standing(books, receipt).owed.minor
             sides.charges[visit.visit_id] = list(books.charges(visit.visit_id))
             sides.refunds[visit.visit_id] = list(books.refunds(visit.visit_id))
-            if books.write_offs(visit.visit_id):
-                sides.given_up.add(visit.visit_id)
+            sides.given_up.update(each.charge_key for each in books.write_offs(visit.visit_id))
     return sides
 
 
@@ -649,7 +645,7 @@ def judge(day: Day) -> dict[str, int | str]:
         "owed_wrong": sum(
             minor != sides.accounts[visit_id, "receivable:shopper"] for visit_id, minor in sides.owed.items()
         ),
-        "holds_forgotten": len(sides.held - day.confirmed_late),
+        "holds_forgotten": len(sides.held),
         "clearing_difference_minor": clearing - sum(sides.taken.values()) + sum(sides.back.values()),
         "gateway_differences": len(day.service.reconcile()),
         "events_wrong": wrong_events,
@@ -675,17 +671,15 @@ def _is_explained(visit: Visit, sides: Sides) -> bool:
     last, states = charges[-1], Counter(charge.state for charge in charges)
     forgiven_minor = sides.accounts[visit_id, "written_off"]
     short_minor = visit.due_minor - _paid_minor(visit, sides) - forgiven_minor
-    is_refused = visit_id in sides.unwilling
-    if forgiven_minor > SMALLEST_MINOR * states[ChargeState.WAIVED] and not (
-        (is_refused or last.token == CASH) and visit_id in sides.given_up
-    ):
+    is_refused = visit_id in sides.unwilling or last.token == CASH
+    is_given_up = any(charge.key in sides.given_up for charge in charges)
+    if forgiven_minor > SMALLEST_MINOR * states[ChargeState.WAIVED] and not (is_refused and is_given_up):
         return False
     if states[ChargeState.UNKNOWN]:
         return False
     if short_minor > 0:
-        is_waiting = last.state is ChargeState.NEEDS_SHOPPER and (is_refused or last.token == CASH)
-        is_debt = last.state is ChargeState.DECLINED and is_refused and visit_id not in sides.given_up
-        return is_waiting or is_debt
+        is_debt = last.state is ChargeState.DECLINED and last.key not in sides.given_up
+        return is_refused and (is_debt or last.state is ChargeState.NEEDS_SHOPPER)
     is_owed = any(refund.state is RefundState.OWED for refund in sides.refunds[visit_id])
     return short_minor == 0 or (is_owed and (visit_id in sides.owing or any(visit.till.values())))
 

@@ -249,7 +249,6 @@ class BillingMachine(RuleBasedStateMachine):
         self.now_ns = 1_000 * HOUR_NS
         self.agreed: dict[str, Agreed] = {}
         self.settled: dict[str, Charge] = {}
-        self.confirmed_late: set[str] = set()
         self.unfinished: list[Callable[[], object]] = []
         self._start()
 
@@ -338,9 +337,7 @@ class BillingMachine(RuleBasedStateMachine):
         """A shopper answers one of the bank's questions."""
         waiting = [each for each in self.sandbox.listing() if each.state is PaymentState.NEEDS_SHOPPER]
         if waiting:
-            answer = waiting[turn % len(waiting)]
-            self.sandbox.authenticate(answer.key)
-            self.confirmed_late |= {answer.key} if answer.action is PaymentAction.HOLD else set()
+            self.sandbox.authenticate(waiting[turn % len(waiting)].key)
 
     # What comes afterwards.
 
@@ -573,7 +570,7 @@ class BillingMachine(RuleBasedStateMachine):
         for answer in self.sandbox.listing():
             is_held = answer.action is PaymentAction.HOLD and answer.state is PaymentState.DONE
             visit_id = answer.key.partition(":")[0]
-            if is_held and self.service.charges(visit_id) and answer.key not in self.confirmed_late:
+            if is_held and self.service.charges(visit_id):
                 charges = self.service.charges(visit_id)
                 assert answer.reference in released or charges[-1].state is ChargeState.NEEDS_SHOPPER
         for visit_id, agreed in self.agreed.items():
