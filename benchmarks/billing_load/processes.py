@@ -77,6 +77,7 @@ class ServiceProcess:
         """Start, and return when it answers. Raises ServerError if it does not within a minute."""
         command = [sys.executable, "-m", "tillfree", "billing", "serve", str(self.database)]
         command += ["--prices", str(self.prices), "--sandbox-journal", str(self.journal), "--port", str(self.port)]
+        command += ["--secrets", str(self.journal.with_suffix(".secrets"))]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         until_s = time.perf_counter() + READY_WITHIN_S
