@@ -14,7 +14,9 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from benchmarks.billing_load.processes import NotInstalled, running_postgres
+from billing.db.tables import METADATA
 from billing.gateway import Behaviour
+from billing.migrations import HEAD
 from billing.money import Money
 from billing.pricebook import Deposit, Price, PriceBook
 from billing.promotions import NForM
@@ -100,6 +102,15 @@ def migrated_postgres(postgres: PostgresDatabases) -> str:
 
 
 @pytest.fixture(scope="session")
+def used_again(postgres: PostgresDatabases, migrated_postgres: str) -> Iterator[tuple[str, Engine]]:
+    """Return the URL of a database that is set up, and a way past Tillfree to it."""
+    with postgres.one(migrated_postgres) as url:
+        engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+        yield url, engine
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a file that is set up, to be copied; closing it left nothing in its write-ahead log."""
     file = tmp_path_factory.mktemp("migrated") / "billing.sqlite"
@@ -118,14 +129,17 @@ def backend(request: pytest.FixtureRequest) -> str:
 def database(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str]:
     """Return a database that is set up and holds nothing: SQLite's file, or PostgreSQL's URL.
 
-    It is a copy, made once a session by the migrations: those take longer than most tests.
+    SQLite's is a copy of one that the migrations made; PostgreSQL's is emptied after each test, which is faster than a copy.
     """
     if backend == "sqlite":
         yield shutil.copyfile(request.getfixturevalue("migrated_sqlite"), tmp_path / "billing.sqlite")
         return
-    postgres: PostgresDatabases = request.getfixturevalue("postgres")
-    with postgres.one(request.getfixturevalue("migrated_postgres")) as url:
-        yield url
+    url, past = request.getfixturevalue("used_again")
+    yield url
+    with past.connect() as connection:
+        connection.execute(text("SET lock_timeout = '5s'"))  # a test that left a transaction open fails, not hangs
+        connection.execute(text(f"TRUNCATE {', '.join(METADATA.tables)} RESTART IDENTITY"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": HEAD})
 
 
 @pytest.fixture
