@@ -72,9 +72,8 @@ class Inbox:
     def _ended(self, asked: Incoming, answer: Answer) -> tuple[Answer, bool]:
         """Write the answer, unless one is there: then that one counts."""
         with self._store.transaction() as books:
-            # What needed no transaction has not noted the request yet.
-            rows.add_request(books, asked.who, asked.key, asked.digest, asked.at_ns)
-            if rows.end_request(books, asked.who, asked.key, answer.status, answer.body):
+            request = (asked.who, asked.key, asked.digest, asked.at_ns)
+            if rows.answer_request(books, *request, answer.status, answer.body):
                 rows.add_audit(books, asked.at_ns, asked.who, asked.action, asked.subject, answer.status, None)
                 return answer, False
         row = self._found(asked)

@@ -72,8 +72,11 @@ def _merged(items: Sequence[ItemCount]) -> list[ItemCount]:
 
 def _uses(wanted: Sequence[tuple[int, Price]], given: ReceiptInput, book: PriceBook) -> tuple[Use, ...]:
     """Return what promotions take off; deposits are no part of it."""
+    promotions = available(book.promotions, given.final_at_ns, given.is_member)
+    if not promotions:
+        return ()
     cart = [Goods(price.sku, price.unit_price.minor, quantity, _weight(price)) for quantity, price in wanted]
-    return discounts(cart, available(book.promotions, given.final_at_ns, given.is_member), book.rounding)
+    return discounts(cart, promotions, book.rounding)
 
 
 def _weight(price: Price) -> Fraction:

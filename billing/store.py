@@ -11,15 +11,16 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
 from billing.db.books import Books
-from billing.db.locks import BEGIN_VISIT
+from billing.db.locks import ONE_VISIT
+from billing.db.prepared import Prepared
 from billing.db.tables import METADATA
 from billing.errors import BillingError, DatabaseUnavailable
 from billing.migrations import HEAD, revision, upgrade
@@ -29,6 +30,8 @@ _BUSY_TIMEOUT_MS = 10_000
 
 _CACHE_KIB = 65_536
 """SQLite's page cache: holds the inner pages of all indices of a million visits; measured by benchmarks/billing.py."""
+
+_BEGIN_READING, _BEGIN_WRITING = Prepared(text("BEGIN")), Prepared(text("BEGIN IMMEDIATE"))
 
 _CONNECTIONS = 20
 """Connections to PostgreSQL that are kept; as many again in a rush."""
@@ -65,12 +68,13 @@ class BillingStore:
         # PostgreSQL's readers see each table as of its own moment anyway, so they need no BEGIN and COMMIT on the way.
         alone = {} if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         self._reading = self._engine.execution_options(**alone)
-        # SQLite lets one write at a time, and lets others sleep and try again: within a process they wait in line.
-        self._one_writer = threading.Lock() if self._is_sqlite else nullcontext()
+        self._one_writer = _OneWriter(self._writing) if self._is_sqlite else None
         self._note: Callable[[Books], None] | None = None
 
     def close(self) -> None:
         """Close all connections."""
+        if self._one_writer is not None:
+            self._one_writer.close()
         self._writing.dispose()
         self._engine.dispose()
 
@@ -88,11 +92,12 @@ class BillingStore:
         Transactions of one visit wait for each other, so that what was read is still true when it is written; those
         without a visit write only what no visit is about. SQLite has one writer at a time anyway.
         """
-        with self._one_writer, self._writing.begin() as connection:
+        begun = self._engine.begin() if self._one_writer is None else self._one_writer.begin()
+        with begun as connection:
             if self._is_sqlite:  # take the write lock at once, so that what was read is still true when it is written
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                _BEGIN_WRITING.do(connection)
             elif visit_id is not None:
-                connection.execute(BEGIN_VISIT, {"visit": visit_id})
+                ONE_VISIT.first(connection, visit=visit_id)
             books = Books(connection)
             if self._note is not None:
                 note, self._note = self._note, None
@@ -110,8 +115,41 @@ class BillingStore:
         """Read; nobody waits for a reader. SQLite reads as of one moment, PostgreSQL each table as it is when it is read."""
         with self._reading.begin() as connection:
             if self._is_sqlite:
-                connection.exec_driver_sql("BEGIN")
+                _BEGIN_READING.do(connection)
             yield Books(connection)
+
+
+class _OneWriter:
+    """SQLite lets one write at a time, and lets others sleep and try again: within a process they wait in line.
+
+    They share one connection, which stays at hand unless something went wrong with it: taking one from the pool and
+    giving it back costs as much as a statement or two.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._lock = engine, threading.Lock()
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Wait for those before, and yield the connection in a transaction."""
+        with self._lock:
+            connection = self._connection or self._engine.connect()
+            self._connection = None
+            try:
+                with connection.begin():
+                    yield connection
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+
+    def close(self) -> None:
+        """Give the connection back to the pool; the next writer takes a new one."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
 
 def migrate(database: Path | str) -> str | None:
@@ -137,7 +175,14 @@ def _engine(database: Path | str) -> Engine:
         url = make_url(database)
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
-        return create_engine(url, pool_size=_CONNECTIONS, max_overflow=_CONNECTIONS, hide_parameters=True)
+        return create_engine(
+            url,
+            pool_size=_CONNECTIONS,
+            max_overflow=_CONNECTIONS,
+            pool_use_lifo=True,  # the server knows those best that were used last
+            connect_args={"prepare_threshold": 1},  # a statement that comes a second time comes often
+            hide_parameters=True,
+        )
     engine = create_engine(
         URL.create("sqlite+pysqlite", database=str(database)),
         connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000},

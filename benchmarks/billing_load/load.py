@@ -131,8 +131,10 @@ def paced(load: Load) -> Found:
             if step > 0:
                 answered[3 * number + step - 1].wait()
             call = _calls(load, number)[step]
-            line.ask(call)
-            answered[3 * number + step].set()
+            try:
+                line.ask(call)
+            finally:  # whoever waits for an answer that was wrong would wait for ever
+                answered[3 * number + step].set()
             if at_s >= load.warm_up_s:
                 call_s[call.name].append(time.perf_counter() - begin_s - at_s)
                 finished += call.name == "finish"

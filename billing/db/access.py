@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import Row, and_, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from billing.db.books import Books
+from billing.db.prepared import Found, Prepared
 from billing.db.tables import AUDIT, CLIENTS, OPERATORS, REQUESTS, SESSIONS
 
 
@@ -19,21 +20,29 @@ class KnownRequest(NamedTuple):
     answer: tuple[int, str] | None
 
 
-_CLIENT = select(CLIENTS).where(CLIENTS.c.client_id == bindparam("id"))
-_REQUEST = select(REQUESTS).where(REQUESTS.c.client_id == bindparam("client"), REQUESTS.c.key == bindparam("id"))
-_ADD_REQUEST = {
-    "sqlite": sqlite.insert(REQUESTS).on_conflict_do_nothing().returning(REQUESTS.c.key),
-    "postgresql": postgresql.insert(REQUESTS).on_conflict_do_nothing().returning(REQUESTS.c.key),
+def _answered(given: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
+    return given.on_conflict_do_update(
+        index_elements=[REQUESTS.c.client_id, REQUESTS.c.key],
+        set_={"status": given.excluded.status, "answer": given.excluded.answer},
+        where=REQUESTS.c.status.is_(None),
+    )
+
+
+_INSERTS: dict[str, sqlite.Insert | postgresql.Insert] = {
+    "sqlite": sqlite.insert(REQUESTS),
+    "postgresql": postgresql.insert(REQUESTS),
 }
-_END_REQUEST = update(REQUESTS).where(
-    REQUESTS.c.client_id == bindparam("client"), REQUESTS.c.key == bindparam("id"), REQUESTS.c.status.is_(None)
-)
-_ADD_AUDIT = insert(AUDIT)
+_CLIENT = Prepared(select(CLIENTS).where(CLIENTS.c.client_id == bindparam("id")))
+_IS_REQUEST = and_(REQUESTS.c.client_id == bindparam("client_id"), REQUESTS.c.key == bindparam("key"))
+_REQUEST = Prepared(select(REQUESTS).where(_IS_REQUEST))
+_ADD_REQUEST = Prepared({name: given.on_conflict_do_nothing().inline() for name, given in _INSERTS.items()})
+_ANSWER = Prepared({name: _answered(given).inline() for name, given in _INSERTS.items()})
+_ADD_AUDIT = Prepared(insert(AUDIT).inline())
 
 
-def client(books: Books, client_id: str) -> Row[Any] | None:
+def client(books: Books, client_id: str) -> Found | None:
     """Return a client's row."""
-    return books.connection.execute(_CLIENT, {"id": client_id}).one_or_none()
+    return _CLIENT.first(books.connection, id=client_id)
 
 
 def clients(books: Books) -> list[Row[Any]]:
@@ -99,7 +108,7 @@ def operator_of_session(books: Books, digest: str, at_ns: int) -> Row[Any] | Non
 
 def request(books: Books, client_id: str, key: str) -> KnownRequest | None:
     """Return what came by an idempotency key."""
-    row = books.connection.execute(_REQUEST, {"client": client_id, "id": key}).one_or_none()
+    row = _REQUEST.first(books.connection, client_id=client_id, key=key)
     if row is None:
         return None
     return KnownRequest(row.digest, row.at_ns, None if row.status is None else (row.status, row.answer))
@@ -107,14 +116,13 @@ def request(books: Books, client_id: str, key: str) -> KnownRequest | None:
 
 def add_request(books: Books, client_id: str, key: str, digest: str, at_ns: int) -> bool:
     """Keep that a request came; say whether it is new. Waits for another transaction that is about to keep the same."""
-    values = {"client_id": client_id, "key": key, "digest": digest, "at_ns": at_ns}
-    return books.connection.execute(_ADD_REQUEST[books.connection.dialect.name], values).one_or_none() is not None
+    return _ADD_REQUEST.do(books.connection, client_id=client_id, key=key, digest=digest, at_ns=at_ns) == 1
 
 
-def end_request(books: Books, client_id: str, key: str, status: int, answer: str) -> bool:
-    """Keep what a request was answered; say whether this call was the one that did."""
-    values = {"client": client_id, "id": key, "status": status, "answer": answer}
-    return books.connection.execute(_END_REQUEST, values).rowcount == 1
+def answer_request(books: Books, client_id: str, key: str, digest: str, at_ns: int, status: int, answer: str) -> bool:
+    """Keep what a request was answered, and that it came; say whether this call was the one that did."""
+    values = {"client_id": client_id, "key": key, "digest": digest, "at_ns": at_ns, "status": status, "answer": answer}
+    return _ANSWER.do(books.connection, **values) == 1
 
 
 def prune_requests(books: Books, before_ns: int) -> int:
@@ -124,5 +132,4 @@ def prune_requests(books: Books, before_ns: int) -> int:
 
 def add_audit(books: Books, at_ns: int, who: str, action: str, subject: str, status: int, detail: str | None) -> None:
     """Keep who did what."""
-    values = {"at_ns": at_ns, "who": who, "action": action, "subject": subject, "status": status, "detail": detail}
-    books.connection.execute(_ADD_AUDIT, values)
+    _ADD_AUDIT.do(books.connection, at_ns=at_ns, who=who, action=action, subject=subject, status=status, detail=detail)

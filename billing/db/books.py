@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     and_,
     bindparam,
     func,
@@ -20,8 +19,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.sql import Executable
 
+from billing.db.prepared import Found, Prepared
 from billing.db.tables import (
     CASH,
     CHARGES,
@@ -63,44 +62,61 @@ from billing.types import (
 _OPEN: tuple[ColumnElement[str], ...] = (literal_column("'unknown'"), literal_column("'needs_shopper'"))
 """States of charges and payments that may change; written into the statements, which is faster than to fill them in."""
 
+_NOT_PAID: tuple[ColumnElement[str], ...] = (literal_column("'declined'"), literal_column("'needs_shopper'"))
+
 _COUNTS = TypeAdapter(tuple[CountModel, ...])
 
-# Statements are made once: building them costs more than running them.
-_VISIT = select(VISITS).where(VISITS.c.visit_id == bindparam("id"))
-_ADD_VISIT = insert(VISITS)
-_RECEIPT = select(RECEIPTS.c.body).where(RECEIPTS.c.visit_id == bindparam("id"))
-_CORRECTED = (
+_VISIT = Prepared(select(VISITS).where(VISITS.c.visit_id == bindparam("id")))
+_ADD_VISIT = Prepared(insert(VISITS).inline())
+_RECEIPT = Prepared(select(RECEIPTS.c.body).where(RECEIPTS.c.visit_id == bindparam("id")))
+_CORRECTED = Prepared(
     select(CORRECTIONS.c.body)
     .where(CORRECTIONS.c.visit_id == bindparam("id"))
     .order_by(CORRECTIONS.c.correction_id.desc())
     .limit(1)
 )
-_ADD_RECEIPT = insert(RECEIPTS)
-_CHARGE = select(CHARGES).where(CHARGES.c.key == bindparam("id"))
-_CHARGES = select(CHARGES).where(CHARGES.c.visit_id == bindparam("id")).order_by(CHARGES.c.number)
-_ADD_CHARGE = insert(CHARGES)
-_SETTLE_CHARGE = update(CHARGES).where(CHARGES.c.key == bindparam("id"), CHARGES.c.state.in_(_OPEN))
-_PAYMENT = select(PAYMENTS).where(PAYMENTS.c.key == bindparam("id"))
-_PAYMENTS = select(PAYMENTS).where(PAYMENTS.c.visit_id == bindparam("id")).order_by(PAYMENTS.c.payment_id)
-_ADD_PAYMENT = insert(PAYMENTS)
-_SETTLE_PAYMENT = update(PAYMENTS).where(
-    PAYMENTS.c.key == bindparam("id"), PAYMENTS.c.state.in_(_OPEN), PAYMENTS.c.state != bindparam("new")
+_CORRECTION = Prepared(select(CORRECTIONS).where(CORRECTIONS.c.key == bindparam("id")))
+_ADD_CORRECTION = Prepared(insert(CORRECTIONS).inline())
+_ADD_RECEIPT = Prepared(insert(RECEIPTS).inline())
+_CHARGE = Prepared(select(CHARGES).where(CHARGES.c.key == bindparam("id")))
+_CHARGES = Prepared(select(CHARGES).where(CHARGES.c.visit_id == bindparam("id")).order_by(CHARGES.c.number))
+_ADD_CHARGE = Prepared(insert(CHARGES).inline())
+_SETTLE_CHARGE = Prepared(update(CHARGES).where(CHARGES.c.key == bindparam("id"), CHARGES.c.state.in_(_OPEN)))
+_PAYMENT = Prepared(select(PAYMENTS).where(PAYMENTS.c.key == bindparam("id")))
+_PAYMENTS = Prepared(select(PAYMENTS).where(PAYMENTS.c.visit_id == bindparam("id")).order_by(PAYMENTS.c.payment_id))
+_ADD_PAYMENT = Prepared(insert(PAYMENTS).inline())
+_SETTLE_PAYMENT = Prepared(
+    update(PAYMENTS).where(
+        PAYMENTS.c.key == bindparam("id"), PAYMENTS.c.state.in_(_OPEN), PAYMENTS.c.state != bindparam("new")
+    )
 )
-_DRAFT = select(DRAFTS).where(DRAFTS.c.visit_id == bindparam("id"))
-_ADD_DRAFT = insert(DRAFTS)
-_CHANGE_DRAFT = update(DRAFTS).where(DRAFTS.c.visit_id == bindparam("id"))
-_REFUNDS = select(REFUNDS).where(REFUNDS.c.visit_id == bindparam("id")).order_by(REFUNDS.c.refund_id)
-_ADD_POSTING = insert(POSTINGS)
-_ADD_ENTRIES = insert(ENTRIES)
-_SEAL = update(POSTINGS).where(POSTINGS.c.posting_id == bindparam("id")).values(sealed=1)
-_CASH = select(CASH).where(CASH.c.visit_id == bindparam("id")).order_by(CASH.c.cash_id)
-_ADD_EVENT = insert(EVENTS)
-_BALANCE = (
-    select(func.coalesce(func.sum(ENTRIES.c.amount_minor), 0))
+_DRAFT = Prepared(select(DRAFTS).where(DRAFTS.c.visit_id == bindparam("id")))
+_ADD_DRAFT = Prepared(insert(DRAFTS).inline())
+_CHANGE_DRAFT = Prepared(update(DRAFTS).where(DRAFTS.c.visit_id == bindparam("id")))
+_REFUNDS = Prepared(select(REFUNDS).where(REFUNDS.c.visit_id == bindparam("id")).order_by(REFUNDS.c.refund_id))
+_REFUND = Prepared(select(REFUNDS).where(REFUNDS.c.key == bindparam("id")))
+_ADD_REFUND = Prepared(insert(REFUNDS).inline())
+_SETTLE_REFUND = Prepared(
+    update(REFUNDS).where(REFUNDS.c.key == bindparam("id"), REFUNDS.c.state != literal_column("'done'"))
+)
+_ADD_POSTING = Prepared(insert(POSTINGS).inline())
+_SEAL = Prepared(update(POSTINGS).where(POSTINGS.c.posting_id == bindparam("id")).values(sealed=1))
+_CASH = Prepared(select(CASH).where(CASH.c.visit_id == bindparam("id")).order_by(CASH.c.cash_id))
+_CASH_MOVE = Prepared(select(CASH).where(CASH.c.key == bindparam("id")))
+_ADD_CASH = Prepared(insert(CASH).inline())
+_ADD_EVENT = Prepared(insert(EVENTS).inline())
+_BALANCE = Prepared(
+    select(func.coalesce(func.sum(ENTRIES.c.amount_minor), 0).label("minor"))
     .join(POSTINGS, POSTINGS.c.posting_id == ENTRIES.c.posting_id)
     .where(POSTINGS.c.visit_id == bindparam("id"), ENTRIES.c.account == bindparam("name"))
 )
-_WRITE_OFFS = select(WRITE_OFFS).where(WRITE_OFFS.c.visit_id == bindparam("id"))
+_UNPAID = Prepared(
+    select(CHARGES.c.visit_id)
+    .where(CHARGES.c.token == bindparam("id"), CHARGES.c.token != bindparam("cash"), CHARGES.c.state.in_(_NOT_PAID))
+    .order_by(CHARGES.c.created_at_ns, CHARGES.c.key)
+)
+_WRITE_OFFS = Prepared(select(WRITE_OFFS).where(WRITE_OFFS.c.visit_id == bindparam("id")))
+_ADD_WRITE_OFF = Prepared(insert(WRITE_OFFS).inline())
 
 
 class Books:
@@ -145,12 +161,12 @@ class Books:
 
     def receipt(self, visit_id: str) -> Receipt | None:
         """Return a visit's receipt, as last corrected."""
-        body = self.connection.execute(_CORRECTED, {"id": visit_id}).scalar() or self._first_body(visit_id)
+        body = self._body(_CORRECTED, visit_id) or self._body(_RECEIPT, visit_id)
         return None if body is None else _receipt(body)
 
     def first_receipt(self, visit_id: str) -> Receipt | None:
         """Return a visit's receipt as it first was."""
-        body = self._first_body(visit_id)
+        body = self._body(_RECEIPT, visit_id)
         return None if body is None else _receipt(body)
 
     def add_receipt(self, receipt: Receipt) -> None:
@@ -160,13 +176,13 @@ class Books:
 
     def correction(self, key: str) -> tuple[str, Receipt] | None:
         """Return what a correction was asked as (its digest), and the receipt that it made."""
-        row = self._row(select(CORRECTIONS).where(CORRECTIONS.c.key == bindparam("id")), key)
+        row = self._row(_CORRECTION, key)
         return None if row is None else (row.request_digest, _receipt(row.body))
 
     def add_correction(self, key: str, request_digest: str, receipt: Receipt) -> None:
         """Keep a corrected receipt beside the one before."""
         body = ReceiptModel.of(receipt).model_dump_json()
-        self._do(insert(CORRECTIONS), key=key, visit_id=receipt.visit_id, request_digest=request_digest, body=body)
+        self._do(_ADD_CORRECTION, key=key, visit_id=receipt.visit_id, request_digest=request_digest, body=body)
 
     def charge(self, key: str) -> Charge | None:
         """Return the charge with this idempotency key."""
@@ -184,7 +200,7 @@ class Books:
 
     def unpaid_visits_of(self, token: str) -> tuple[str, ...]:
         """Return the visits for which a charge to ``token`` was declined or waits for the shopper, oldest first."""
-        return tuple(self.connection.execute(_UNPAID, {"token": token}).scalars())
+        return tuple(row.visit_id for row in _UNPAID.rows(self.connection, id=token, cash=CASH_TOKEN))
 
     def unpaid_charges(self) -> tuple[Charge, ...]:
         """Return the charges that were declined, or wait at the till, are the last of their visit and not written off.
@@ -257,23 +273,21 @@ class Books:
 
     def settle_payment(self, payment: Payment) -> bool:
         """Write the outcome of a payment that was open. Say whether this call was the one that did."""
-        done = self.connection.execute(
-            _SETTLE_PAYMENT,
-            {
-                "id": payment.key,
-                "new": payment.state.value,
-                "state": payment.state.value,
-                "settled_at_ns": payment.settled_at_ns,
-                "reference": payment.reference,
-                "reason": payment.reason,
-                "expires_at_ns": payment.expires_at_ns,
-            },
+        done = _SETTLE_PAYMENT.do(
+            self.connection,
+            id=payment.key,
+            new=payment.state.value,
+            state=payment.state.value,
+            settled_at_ns=payment.settled_at_ns,
+            reference=payment.reference,
+            reason=payment.reason,
+            expires_at_ns=payment.expires_at_ns,
         )
-        return done.rowcount == 1
+        return done == 1
 
     def refund(self, key: str) -> Refund | None:
         """Return the refund with this key."""
-        row = self._row(select(REFUNDS).where(REFUNDS.c.key == bindparam("id")), key)
+        row = self._row(_REFUND, key)
         return None if row is None else _refund(row)
 
     def refunds(self, visit_id: str) -> tuple[Refund, ...]:
@@ -289,12 +303,11 @@ class Books:
         """Keep a new refund."""
         body = RefundModel.of(refund).model_dump_json()
         values = {"key": refund.key, "visit_id": refund.visit_id, "digest": refund.digest, "state": refund.state.value}
-        self._do(insert(REFUNDS), body=body, **values)
+        self._do(_ADD_REFUND, body=body, **values)
 
     def settle_refund(self, refund: Refund) -> None:
         """Write how a refund that is not done stands now."""
-        change = update(REFUNDS).where(REFUNDS.c.key == bindparam("id"), REFUNDS.c.state != RefundState.DONE.value)
-        self._do(change, id=refund.key, state=refund.state.value)
+        self._do(_SETTLE_REFUND, id=refund.key, state=refund.state.value)
 
     def cash(self, visit_id: str) -> tuple[CashMove, ...]:
         """Return what was taken and paid out at the till for a visit, in order."""
@@ -302,13 +315,13 @@ class Books:
 
     def cash_move(self, key: str) -> CashMove | None:
         """Return the money at the till that moved by this key."""
-        row = self._row(select(CASH).where(CASH.c.key == bindparam("id")), key)
+        row = self._row(_CASH_MOVE, key)
         return None if row is None else _cash(row)
 
     def add_cash(self, move: CashMove) -> None:
         """Keep money taken or paid out at the till."""
         self._do(
-            insert(CASH),
+            _ADD_CASH,
             key=move.key,
             visit_id=move.visit_id,
             claim=move.claim,
@@ -328,7 +341,7 @@ class Books:
     def add_write_off(self, write_off: WriteOff) -> None:
         """Keep that a debt is no longer asked for."""
         self._do(
-            insert(WRITE_OFFS),
+            _ADD_WRITE_OFF,
             charge_key=write_off.charge_key,
             visit_id=write_off.visit_id,
             amount_minor=write_off.amount.minor,
@@ -339,19 +352,15 @@ class Books:
     def post(self, posting: Posting) -> None:
         """Write a posting and seal it; the database refuses one that does not sum to zero."""
         posting_id = posting.posting_id
+        values: dict[str, object] = {"posting_id": posting_id}
+        for number, entry in enumerate(posting.entries):
+            values |= {
+                f"account_{number}": entry.account,
+                f"amount_minor_{number}": entry.amount.minor,
+                f"currency_{number}": entry.amount.currency,
+            }
         self._do(_ADD_POSTING, posting_id=posting_id, visit_id=posting.visit_id, at_ns=posting.at_ns, sealed=0)
-        self.connection.execute(
-            _ADD_ENTRIES,
-            [
-                {
-                    "posting_id": posting_id,
-                    "account": entry.account,
-                    "amount_minor": entry.amount.minor,
-                    "currency": entry.amount.currency,
-                }
-                for entry in posting.entries
-            ],
-        )
+        self._do(_add_entries(len(posting.entries)), **values)
         self._do(_SEAL, id=posting_id)
 
     def all_receipts(self) -> tuple[Receipt, ...]:
@@ -378,7 +387,7 @@ class Books:
 
     def balance(self, visit_id: str, account: str) -> int:
         """Return what of a visit stands in an account, in minor units of the visit's currency."""
-        return int(self.connection.execute(_BALANCE, {"id": visit_id, "name": account}).scalar_one())
+        return int(_BALANCE.rows(self.connection, id=visit_id, name=account)[0].minor)
 
     def balances(self) -> dict[tuple[str, str], int]:
         """Return minor units by (account, currency) over all sealed postings."""
@@ -396,29 +405,29 @@ class Books:
         """Put an event (``body`` is JSON) into the outbox; a trigger adds a delivery for each endpoint of its topic."""
         self._do(_ADD_EVENT, topic=topic, visit_id=visit_id, at_ns=at_ns, body=body)
 
-    def _first_body(self, visit_id: str) -> str | None:
-        body: str | None = self.connection.execute(_RECEIPT, {"id": visit_id}).scalar()
-        return body
+    def _body(self, statement: Prepared, key: str) -> str | None:
+        row = self._row(statement, key)
+        return None if row is None else row.body
 
-    def _do(self, statement: Executable, **values: object) -> None:
-        self.connection.execute(statement, values)
+    def _do(self, statement: Prepared, **values: object) -> None:
+        statement.do(self.connection, **values)
 
-    def _row(self, query: Executable, key: str) -> Row[Any] | None:
-        return self.connection.execute(query, {"id": key}).one_or_none()
+    def _row(self, statement: Prepared, key: str) -> Found | None:
+        return statement.first(self.connection, id=key)
 
-    def _rows(self, query: Executable, key: str) -> Iterator[Row[Any]]:
-        yield from self.connection.execute(query, {"id": key})
+    def _rows(self, statement: Prepared, key: str) -> list[Found]:
+        return statement.rows(self.connection, id=key)
 
 
-_UNPAID = (
-    select(CHARGES.c.visit_id)
-    .where(
-        CHARGES.c.token == bindparam("token"),
-        CHARGES.c.token != CASH_TOKEN,
-        CHARGES.c.state.in_((ChargeState.DECLINED.value, ChargeState.NEEDS_SHOPPER.value)),
-    )
-    .order_by(CHARGES.c.created_at_ns, CHARGES.c.key)
-)
+@cache
+def _add_entries(count: int) -> Prepared:
+    """Return the statement that writes so many of a posting's entries: there are two, or some more for tax classes."""
+    columns = ("account", "amount_minor", "currency")
+    rows: list[dict[str, Any]] = [
+        {"posting_id": bindparam("posting_id"), **{name: bindparam(f"{name}_{number}") for name in columns}}
+        for number in range(count)
+    ]
+    return Prepared(insert(ENTRIES).values(rows).inline())
 
 
 def _outcome(charge: Charge) -> dict[str, object]:
@@ -439,7 +448,7 @@ def _items(body: str) -> tuple[ItemCount, ...]:
     return tuple(ItemCount(item.sku, item.quantity) for item in _COUNTS.validate_json(body))
 
 
-def visit_of_row(row: Row[Any]) -> StoredVisit:
+def visit_of_row(row: Found) -> StoredVisit:
     """Put a visit together."""
     opened = OpenVisit(
         visit_id=row.visit_id,
@@ -454,7 +463,7 @@ def visit_of_row(row: Row[Any]) -> StoredVisit:
     return StoredVisit(opened, row.refused)
 
 
-def _charge(row: Row[Any]) -> Charge:
+def _charge(row: Found) -> Charge:
     return Charge(
         key=row.key,
         visit_id=row.visit_id,
@@ -471,7 +480,7 @@ def _charge(row: Row[Any]) -> Charge:
     )
 
 
-def _payment(row: Row[Any]) -> Payment:
+def _payment(row: Found) -> Payment:
     return Payment(
         key=row.key,
         visit_id=row.visit_id,
@@ -490,10 +499,10 @@ def _payment(row: Row[Any]) -> Payment:
     )
 
 
-def _refund(row: Row[Any]) -> Refund:
+def _refund(row: Found) -> Refund:
     return replace(RefundModel.model_validate_json(row.body).refund(), state=RefundState(row.state))
 
 
-def _cash(row: Row[Any]) -> CashMove:
+def _cash(row: Found) -> CashMove:
     amount = Money(row.amount_minor, row.currency)
     return CashMove(row.key, row.visit_id, row.claim, amount, row.taken_by, row.at_ns)

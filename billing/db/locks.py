@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
+from sqlalchemy import String, bindparam, func, literal_column, select
 
-_EVENTS: tuple[ColumnElement[int], ...] = (literal_column("7155"), literal_column("1"))
-"""A pair of numbers of our own; visits are locked by one long number, which is another space of locks."""
+from billing.db.prepared import Prepared
 
-BEGIN_VISIT = select(
-    func.pg_advisory_xact_lock(func.hashtextextended(bindparam("visit"), 0)),
-    func.pg_advisory_xact_lock_shared(*_EVENTS),
+ONE_VISIT = Prepared(
+    select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("visit", type_=String()), literal_column("0"))))
 )
-"""Waits for other transactions of a visit, then says that events may be written."""
+"""Waits for other transactions of a visit."""
 
-ALL_EVENTS = select(func.pg_advisory_xact_lock(*_EVENTS))
-"""Waits until all events that have a number are there: numbers are given before transactions end, in any order."""
+ALL_EVENTS = Prepared(select(func.pg_advisory_xact_lock(literal_column("7411"), literal_column("2"))))
+"""Waits until all events that have a number are there: numbers are given before transactions end, in any order.
+
+Writers of events share this lock by the trigger ``events_in_order`` (schema/versions/v0002_service.py).
+"""

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from billing.db.books import Books
+from billing.db.locks import ALL_EVENTS
 from billing.db.tables import DELIVERIES, ENDPOINT_TOPICS, ENDPOINTS, EVENTS, SHOPPERS, VISITS
 from billing.types import Delivery, DeliveryState, Endpoint, Event, VisitKind
 
@@ -74,8 +75,6 @@ _MARK = update(DELIVERIES).where(
 _PAGE = (
     select(EVENTS).where(EVENTS.c.event_id > bindparam("after")).order_by(EVENTS.c.event_id).limit(bindparam("limit"))
 )
-_WAIT_FOR_WRITERS = select(func.pg_advisory_xact_lock(7411, 2))
-"""The lock of the trigger events_in_order, see schema/versions/v0002_service.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +235,7 @@ def events_page(books: Books, after: int, limit: int) -> tuple[Event, ...]:
     Whoever asks on from the last id that they got misses none. On PostgreSQL this waits for those who are writing events.
     """
     if books.connection.dialect.name == "postgresql":
-        books.connection.execute(_WAIT_FOR_WRITERS)
+        ALL_EVENTS.first(books.connection)
     rows = books.connection.execute(_PAGE, {"after": after, "limit": limit})
     return tuple(Event(row.event_id, row.topic, row.visit_id, row.at_ns, row.body) for row in rows)
 

@@ -44,7 +44,7 @@ def audit_page(books: Books, after: Position | None, limit: int) -> list[Row[Any
 def events_page(books: Books, topic: str | None, after: Position | None, limit: int) -> list[Row[Any]]:
     """Return events of ``topic``, or all, earliest first: none will come before the last of them any more."""
     if books.connection.dialect.name == "postgresql":
-        books.connection.execute(ALL_EVENTS)
+        ALL_EVENTS.first(books.connection)
     query = select(EVENTS).order_by(EVENTS.c.event_id).limit(limit)
     if topic is not None:
         query = query.where(EVENTS.c.topic == topic)

@@ -34,7 +34,7 @@ _EVENTS_IN_ORDER = (
     "CREATE TRIGGER events_in_order BEFORE INSERT ON events FOR EACH STATEMENT EXECUTE FUNCTION events_in_order()",
 )
 """PostgreSQL counts events before they are committed, so 8 may be seen before 7. Who writes events shares this lock from
-before the number is drawn until the commit; who reads on from a number takes it alone for a moment (db/outbox.py) and
+before the number is drawn until the commit; who reads on from a number takes it alone for a moment (db/locks.py) and
 knows that nothing below what it sees is still to come. SQLite has one writer at a time."""
 
 
