@@ -76,6 +76,16 @@ class Client:
     revoked_at_ns: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A person who may sign in, unless disabled."""
+
+    login: str
+    scopes: frozenset[Scope]
+    created_at_ns: int
+    disabled_at_ns: int | None
+
+
 class Access:
     """Keys, operators and their sessions in a database."""
 
@@ -121,6 +131,32 @@ class Access:
             if rows.operator(books, login) is not None:
                 raise AccessDenied(f"there is an operator named {login!r}")
             rows.add_operator(books, secrets.token_hex(8), login, hashed, _joined(scopes), at_ns)
+
+    def operators(self) -> tuple[Operator, ...]:
+        """Return all who could ever sign in, oldest first."""
+        with self._store.reading() as books:
+            found = rows.operators(books)
+        return tuple(Operator(row.login, _split(row.scopes), row.created_at_ns, row.disabled_at_ns) for row in found)
+
+    def change_password(self, login: str, password: str) -> None:
+        """Give an operator another password, and end their sessions.
+
+        Raises AccessDenied where there is none of that login, or for a password that is too short.
+        """
+        self._change(login, password_hash=hash_password(password))
+
+    def disable_operator(self, login: str, at_ns: int) -> None:
+        """Let a person sign in no more, and end their sessions. Raises AccessDenied where there is none of that login."""
+        self._change(login, disabled_at_ns=at_ns)
+
+    def enable_operator(self, login: str) -> None:
+        """Let a person sign in again. Raises AccessDenied where there is none of that login."""
+        self._change(login, disabled_at_ns=None)
+
+    def _change(self, login: str, **values: object) -> None:
+        with self._store.transaction() as books:
+            if not rows.change_operator(books, login, **values):
+                raise AccessDenied(f"there is no operator named {login!r}")
 
     def sign_in(self, login: str, password: str, at_ns: int) -> tuple[str, int]:
         """Return a session's token and when it ends. Raises NotKnown, which does not say what was wrong."""

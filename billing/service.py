@@ -222,6 +222,14 @@ class BillingService:
         """
         return self._debts.pay_out(refund_key, key, by, at_ns)
 
+    def taken_out(self, key: str) -> Money:
+        """Return what ``pay_out`` took out of the till by this key. Raises UnknownVisit where it took nothing."""
+        with self._store.reading() as books:
+            move = books.cash_move(key)
+        if move is None or move.amount.minor >= 0:
+            raise UnknownVisit(f"nothing was paid out as {key!r}")
+        return -move.amount
+
     def collect_debts(self, at_ns: int) -> tuple[Charge, ...]:
         """Ask the cards of debtors again, by the policy's schedule, and write off what is too old; return the charges."""
         return self._debts.collect(at_ns)

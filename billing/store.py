@@ -139,10 +139,10 @@ class _OneWriter:
             try:
                 with connection.begin():
                     yield connection
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
+                self._connection = connection
+            finally:
+                if self._connection is None:
+                    connection.close()
 
     def close(self) -> None:
         """Give the connection back to the pool; the next writer takes a new one."""

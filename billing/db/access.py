@@ -79,6 +79,18 @@ def add_operator(books: Books, operator_id: str, login: str, password_hash: str,
     )
 
 
+def operators(books: Books) -> list[Row[Any]]:
+    """Return all operators' rows, oldest first."""
+    return list(books.connection.execute(select(OPERATORS).order_by(OPERATORS.c.created_at_ns, OPERATORS.c.login)))
+
+
+def change_operator(books: Books, login: str, **values: object) -> bool:
+    """Change an operator's row and end their sessions; say whether there is one of that login."""
+    mine = select(OPERATORS.c.operator_id).where(OPERATORS.c.login == login)
+    books.connection.execute(delete(SESSIONS).where(SESSIONS.c.kind == "operator", SESSIONS.c.person_id.in_(mine)))
+    return books.connection.execute(update(OPERATORS).where(OPERATORS.c.login == login).values(**values)).rowcount == 1
+
+
 def add_session(books: Books, digest: str, person_id: str, kind: str, at_ns: int, ends_ns: int) -> None:
     """Keep a session, and forget those that have ended."""
     books.connection.execute(delete(SESSIONS).where(SESSIONS.c.expires_at_ns <= at_ns))

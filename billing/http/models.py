@@ -62,6 +62,14 @@ DisputeOut = _out(DisputeModel, "Dispute")
 EvidenceOut = _out(EvidenceModel, "Evidence")
 
 
+PayoutOut: type[BaseModel] = create_model(
+    "Payout",
+    __base__=RefundOut,
+    __doc__="A refund of which the till has paid something out.",
+    paid_out_minor=(int, Field(ge=1, description="what to hand over, by this cash_id")),
+)
+
+
 def shown(model: BaseModel, out: type[BaseModel]) -> BaseModel:
     """Return a model of ``edge`` as HTTP shows it."""
     return out.model_validate(model.model_dump())

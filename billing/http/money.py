@@ -34,6 +34,7 @@ from billing.http.models import (
     EvidenceIn,
     EvidenceOut,
     Id,
+    PayoutOut,
     Reconciled,
     RefundIn,
     RefundKey,
@@ -70,14 +71,15 @@ def refund_visit(given: RefundIn, call: _Counter) -> Response:
 
 
 @router.post(
-    "/refunds/{refund_id}/payouts", status_code=201, response_model=RefundOut, responses=change_documented(404)
+    "/refunds/{refund_id}/payouts", status_code=201, response_model=PayoutOut, responses=change_documented(404)
 )
 def pay_out(refund_id: RefundKey, given: CashIn, call: _Pos) -> Response:
-    """Pay a refund out at the till."""
+    """Pay a refund out at the till; the answer says how much: what of it was paid with a card goes back there."""
 
     def pay(service: BillingService, at_ns: int) -> BaseModel:
-        paid = service.pay_out(refund_id, given.cash_id, call.who.name, given.at or at_ns)
-        return shown(RefundModel.of(paid), RefundOut)
+        refund = service.pay_out(refund_id, given.cash_id, call.who.name, given.at or at_ns)
+        minor = service.taken_out(given.cash_id).minor
+        return PayoutOut.model_validate({**RefundModel.of(refund).model_dump(), "paid_out_minor": minor})
 
     return call.run(pay, 201)
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine, text
 
 from billing import passwords
-from billing.access import Access, RateLimiter, Scope
+from billing.access import Access, Operator, RateLimiter, Scope
 from billing.errors import AccessDenied, NotKnown
 from billing.http.system import network
 from billing.pricebook import PriceBook
@@ -326,13 +326,37 @@ def test_replayed_request_is_in_the_audit_log_once(shop: Shop) -> None:
     assert len(shop.get("/v1/audit")["items"]) == 1
 
 
-def test_disabled_operator_is_nobody(shop: Shop, raw: Engine) -> None:
+def test_disabled_operator_is_nobody(shop: Shop) -> None:
     shop.access.add_operator("anna", PASSWORD, frozenset({OPERATOR}), NOON_NS)
     client = shop.client_of(signed_in(shop).json()["token"])
-    with raw.begin() as connection:
-        connection.execute(text("UPDATE operators SET disabled_at_ns = 1"))
+    shop.access.disable_operator("anna", NOON_NS)
     assert client.get("/v1/visits").status_code == 401
     assert signed_in(shop).status_code == 401
+    assert shop.access.operators() == (Operator("anna", frozenset({OPERATOR}), NOON_NS, NOON_NS),)
+    shop.access.enable_operator("anna")
+    assert client.get("/v1/visits").status_code == 401  # that session has ended for good
+    assert signed_in(shop).status_code == 201
+
+
+def test_another_password_ends_sessions(shop: Shop) -> None:
+    for login in ("anna", "berta"):
+        shop.access.add_operator(login, PASSWORD, frozenset({OPERATOR}), NOON_NS)
+    client = shop.client_of(signed_in(shop).json()["token"])
+    token, _ = shop.access.sign_in("berta", PASSWORD, NOON_NS)
+    shop.access.change_password("anna", f"another {PASSWORD}")
+    assert client.get("/v1/visits").status_code == 401
+    assert signed_in(shop).status_code == 401
+    assert shop.access.sign_in("anna", f"another {PASSWORD}", NOON_NS)
+    assert shop.client_of(token).get("/v1/visits").status_code == 200  # others stay
+
+
+def test_operators_that_cannot_be_changed(shop: Shop) -> None:
+    shop.access.add_operator("anna", PASSWORD, frozenset({OPERATOR}), NOON_NS)
+    with pytest.raises(AccessDenied, match="10 to 200"):
+        shop.access.change_password("anna", "short")
+    assert signed_in(shop).status_code == 201
+    with pytest.raises(AccessDenied, match="no operator named 'berta'"):
+        shop.access.disable_operator("berta", NOON_NS)
 
 
 def test_clients_are_listed_without_secrets(shop: Shop) -> None:

@@ -127,6 +127,15 @@ def test_operators_sign_in(tmp_path: Path) -> None:
     with closing(BillingStore(database)) as store:
         token, _ = Access(store).sign_in("anna", SECRET, 0)
         assert Access(store).who(token, 1).name == "anna"
+    listed = told("operators", "list", str(database))
+    assert "anna" in listed
+    assert SECRET not in listed
+    given = CliRunner().invoke(billing_app, ["operators", "password", str(database), "anna"], input=f"{SECRET}2\n" * 2)
+    assert given.output.endswith("anna has another password\n")
+    assert told("operators", "disable", str(database), "anna") == "anna can sign in no more\n"
+    assert told("operators", "enable", str(database), "anna") == "anna can sign in\n"
+    with closing(BillingStore(database)) as store:
+        assert Access(store).sign_in("anna", f"{SECRET}2", 0)
 
 
 def test_what_keys_and_operators_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,6 +147,7 @@ def test_what_keys_and_operators_cannot_be(tmp_path: Path, capsys: pytest.Captur
         ("keys", "add", database, "gate 1", "--scope", "gate"): "is no name",
         ("keys", "revoke", database, "gate-2"): "there is no key named 'gate-2'",
         ("keys", "list", str(tmp_path / "none.sqlite")): "there are no books here",
+        ("operators", "disable", database, "anna"): "there is no operator named 'anna'",
         ("operators", "add", database, "anna", "--scope", "pos", "--password", "short"): "10 to 200 characters",
     }
     for arguments, said in cases.items():

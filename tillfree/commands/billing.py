@@ -54,6 +54,8 @@ billing_app.add_typer(operators_app, name="operators")
 Database = Annotated[str, typer.Argument(help="SQLite's file, or postgresql://user@host/name.", show_default=False)]
 KeyName = Annotated[str, typer.Argument(help="What to call it, such as gate-1.", show_default=False)]
 Scopes = Annotated[list[Scope], typer.Option(help="What it may do; may be given several times.", show_default=False)]
+Login = Annotated[str, typer.Argument(help="The name to sign in with.", show_default=False)]
+Password = Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)]
 BooksName = Annotated[
     str,
     typer.Argument(
@@ -199,15 +201,45 @@ def revoke_key(database: Database, name: KeyName) -> None:
 
 
 @operators_app.command("add")
-def add_operator(
-    database: Database,
-    login: Annotated[str, typer.Argument(help="The name to sign in with.", show_default=False)],
-    scope: Scopes,
-    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
-) -> None:
+def add_operator(database: Database, login: Login, scope: Scopes, password: Password) -> None:
     """Let a person sign in; asks for a password of ten characters or more."""
     with closing(_opened(database_of(database))) as store, _clearly():
         Access(store).add_operator(login, password, frozenset(scope), system_clock())
+    typer.echo(f"{login} can sign in")
+
+
+@operators_app.command("list")
+def list_operators(database: Database) -> None:
+    """List who may sign in, and who no more."""
+    table = Table("login", "scopes", "added", "disabled")
+    with closing(_existing(database_of(database))) as store:
+        for each in Access(store).operators():
+            disabled = "" if each.disabled_at_ns is None else rfc3339(each.disabled_at_ns)
+            table.add_row(each.login, ", ".join(sorted(each.scopes)), rfc3339(each.created_at_ns), disabled)
+    Console().print(table)
+
+
+@operators_app.command("password")
+def change_password(database: Database, login: Login, password: Password) -> None:
+    """Give a person another password; asks for it. Whoever is signed in as them is signed out."""
+    with closing(_existing(database_of(database))) as store, _clearly():
+        Access(store).change_password(login, password)
+    typer.echo(f"{login} has another password")
+
+
+@operators_app.command("disable")
+def disable_operator(database: Database, login: Login) -> None:
+    """Let a person sign in no more; `enable` takes it back. What they did stays in the audit log."""
+    with closing(_existing(database_of(database))) as store, _clearly():
+        Access(store).disable_operator(login, system_clock())
+    typer.echo(f"{login} can sign in no more")
+
+
+@operators_app.command("enable")
+def enable_operator(database: Database, login: Login) -> None:
+    """Let a person sign in again."""
+    with closing(_existing(database_of(database))) as store, _clearly():
+        Access(store).enable_operator(login)
     typer.echo(f"{login} can sign in")
 
 
