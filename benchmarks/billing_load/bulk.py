@@ -11,7 +11,9 @@ import psycopg
 
 from benchmarks.billing_load.bare import insert_into, postgres_dsn
 from benchmarks.billing_load.rows import COLUMNS, TABLES, Row, S, Template
+from billing.policy import OutboxPolicy
 from billing.store import BillingStore
+from billing.worker import KEEP_REQUESTS_NS
 
 VISIT_EVERY_NS = 90 * S
 """Between stored visits: a thousand a day, so a million in almost three years."""
@@ -19,6 +21,10 @@ DEBT_EVERY = 500
 """One visit in so many was never paid and was written off."""
 _CHUNK = 2_000
 """Visits that are made in memory at once: 60 MB."""
+
+_DAY_NS = 86_400 * S
+KEPT_NS = {"requests": KEEP_REQUESTS_NS, "events": int(OutboxPolicy().keep_days * _DAY_NS)}
+"""What the service forgets when it is older: after years, only the last days' are there."""
 
 Chunk = Mapping[str, list[Row]]
 _SEALED = COLUMNS["postings"].index("sealed")
@@ -41,19 +47,21 @@ def load_in_bulk(
     with _writer(database) as write:
         for begin in range(0, count, _CHUNK):
             end = min(count, begin + _CHUNK)
-            write(_chunk(templates, debt, range(begin, end), now_ns - count * VISIT_EVERY_NS))
+            write(_chunk(templates, debt, range(begin, end), now_ns - count * VISIT_EVERY_NS, now_ns))
             tell(end)
 
 
-def _chunk(templates: Sequence[Template], debt: Template, numbers: range, begin_ns: int) -> Chunk:
+def _chunk(templates: Sequence[Template], debt: Template, numbers: range, begin_ns: int, now_ns: int) -> Chunk:
     """Return the rows of some visits by table, as they stand at the visits' ends: postings are sealed."""
     rows: dict[str, list[Row]] = {name: [] for name in TABLES}
     for number in numbers:
         template = debt if number % DEBT_EVERY == 0 else templates[number % len(templates)]
-        shift_ns = begin_ns + number * VISIT_EVERY_NS - template.opened_at_ns
+        opened_at_ns = begin_ns + number * VISIT_EVERY_NS
+        shift_ns = opened_at_ns - template.opened_at_ns
         for inserts in template.copy(f"stored-{number:08d}", shift_ns):
             for name, some in inserts:
-                rows[name] += some
+                if now_ns - opened_at_ns <= KEPT_NS.get(name, now_ns):
+                    rows[name] += some
     rows["postings"] = [(*row[:_SEALED], 1, *row[_SEALED + 1 :]) for row in rows["postings"]]
     return rows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Row, and_, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from billing.db.books import Books
@@ -137,9 +137,11 @@ def answer_request(books: Books, client_id: str, key: str, digest: str, at_ns: i
     return _ANSWER.do(books.connection, **values) == 1
 
 
-def prune_requests(books: Books, before_ns: int) -> int:
-    """Forget requests that came before then; return how many."""
-    return books.connection.execute(delete(REQUESTS).where(REQUESTS.c.at_ns < before_ns)).rowcount
+def prune_requests(books: Books, before_ns: int, limit: int) -> int:
+    """Forget requests that came before then, oldest first and at most ``limit``; return how many."""
+    key = (REQUESTS.c.client_id, REQUESTS.c.key)
+    old = select(*key).where(REQUESTS.c.at_ns < before_ns).order_by(REQUESTS.c.at_ns).limit(limit)
+    return books.connection.execute(delete(REQUESTS).where(tuple_(*key).in_(old))).rowcount
 
 
 def add_audit(books: Books, at_ns: int, who: str, action: str, subject: str, status: int, detail: str | None) -> None:

@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from billing.access import Scope
+from billing.db.access import request
 from billing.db.books import Books
-from billing.inbox import Inbox
+from billing.inbox import Answer, Inbox, Incoming
 from billing.policy import BillingPolicy
 from billing.pricebook import PriceBook
 from billing.store import BillingStore
@@ -308,6 +309,20 @@ def test_old_requests_are_forgotten(shop: Shop) -> None:
     assert Inbox(shop.store).prune(NOON_NS) == 0
     assert Inbox(shop.store).prune(NOON_NS + 1) == 1
     assert shop.do("/v1/visits", {"visit_id": "v2", "token": "card"}, key="k").status_code == 201
+
+
+def test_a_round_forgets_so_many_and_the_oldest_first(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("billing.inbox._PRUNED_AT_ONCE", 2)
+    monkeypatch.setattr("billing.inbox._PRUNED_TIMES", 2)
+    inbox = Inbox(shop.store)
+    for at_ns in (5, 3, 1, 4, 2, 9):
+        asked = Incoming("gate", f"k{at_ns}", "digest", "POST /v1/visits", "/v1/visits", at_ns)
+        inbox.handle(asked, lambda _store, _at_ns: Answer(200, "{}"))
+    assert inbox.prune(6) == 4
+    with shop.store.reading() as books:
+        left = [at_ns for at_ns in range(1, 10) if request(books, "gate", f"k{at_ns}") is not None]
+    assert left == [5, 9]
+    assert inbox.prune(6) == 1
 
 
 def put_draft(shop: Shop, items: list[dict[str, Any]], tag: str | None, key: str) -> Any:
