@@ -72,7 +72,7 @@ def view_of(
         taxes=tuple(_tax(tax, _) for tax in receipt.taxes),
         savings=tuple(_savings(receipt, _)),
         state=None if charge is None else charge.state,
-        charged=_charged(None if charge is None else charge.state, _),
+        charged=_charged(charge, _),
         reference=None if charge is None else charge.gateway_reference,
         digest=receipt.digest,
     )
@@ -119,9 +119,12 @@ def _savings(receipt: Receipt, _: Texts) -> Iterator[Row]:
         yield Row("saved", _("as a member"), _.money(as_member), part=True)
 
 
-def _charged(state: ChargeState | None, _: Texts) -> str:
+def _charged(charge: Charge | None, _: Texts) -> str:
+    if charge is None:
+        return _("not charged")
+    if charge.waits_at_till:
+        return _("to be paid at the till")
     words = {
-        None: _("not charged"),
         ChargeState.UNKNOWN: _("payment pending"),
         ChargeState.CAPTURED: _("paid"),
         ChargeState.DECLINED: _("payment declined"),
@@ -129,4 +132,4 @@ def _charged(state: ChargeState | None, _: Texts) -> str:
         ChargeState.VOID: _("nothing to pay"),
         ChargeState.WAIVED: _("too little to charge: nothing to pay"),
     }
-    return words[state]
+    return words[charge.state]

@@ -150,6 +150,11 @@ class Charge:
     gateway_reference: str | None = None
     decline_reason: str | None = None
 
+    @property
+    def waits_at_till(self) -> bool:
+        """Tell whether it waits for the shopper to pay in cash, not for their bank."""
+        return self.state is ChargeState.NEEDS_SHOPPER and self.token == CASH
+
 
 class PaymentAction(StrEnum):
     """What a gateway can be asked. A capture takes from a hold and lets the rest of it go; a charge needs none."""

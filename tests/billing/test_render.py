@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from billing.money import Money
@@ -7,7 +8,7 @@ from billing.pricebook import Deposit, Price, PriceBook
 from billing.promotions import MemberPrice, NForM
 from billing.receipt import make_receipt
 from billing.render import render_html, render_text
-from billing.types import ItemCount, Receipt, ReceiptInput
+from billing.types import CASH, Charge, ChargeState, ItemCount, Receipt, ReceiptInput
 
 
 def evening_receipt() -> Receipt:
@@ -63,3 +64,22 @@ def test_nothing_is_said_of_savings_where_there_are_none() -> None:
     receipt = make_receipt(ReceiptInput("visit-1", "t", 0, (ItemCount("cola", 1),)), PriceBook.of("EUR", [price]))
     assert "saved" not in render_text(receipt)
     assert "You saved" not in render_html(receipt)
+
+
+def test_a_receipt_says_whom_a_payment_waits_for() -> None:
+    receipt = evening_receipt()
+    card = Charge(
+        key="visit-1:1",
+        visit_id="visit-1",
+        number=1,
+        receipt_digest=receipt.digest,
+        token="card",
+        amount=receipt.total,
+        paid=Money.zero("EUR"),
+        state=ChargeState.NEEDS_SHOPPER,
+        created_at_ns=0,
+    )
+    assert "payment waits for your confirmation" in render_html(receipt, card)
+    assert "to be paid at the till" in render_text(receipt, replace(card, token=CASH))
+    assert "à payer à la caisse" in render_html(receipt, replace(card, token=CASH), locale="fr")
+    assert "not charged" in render_html(receipt)

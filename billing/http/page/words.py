@@ -251,6 +251,8 @@ def _state(case: _Case, _: Texts) -> tuple[str, str]:
         return _("Payment pending"), "wait"
     if case.written_off:
         return _("Nothing more to pay"), "plain"
+    if case.charges[-1].waits_at_till:
+        return _("To be paid at the till"), "wait"
     words = {
         ChargeState.UNKNOWN: (_("Payment pending"), "wait"),
         ChargeState.CAPTURED: (_("Paid"), "good"),
