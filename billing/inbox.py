@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from billing.db import access as rows
 from billing.db.books import Books
-from billing.errors import RequestReused
+from billing.errors import BillingError, RequestReused
 from billing.store import BillingStore
 
 _PRUNED_AT_ONCE, _PRUNED_TIMES = 2_000, 10
@@ -45,20 +45,29 @@ class Inbox:
     def __init__(self, store: BillingStore) -> None:
         self._store = store
 
-    def handle(self, asked: Incoming, operation: Callable[[BillingStore, int], Answer]) -> tuple[Answer, bool]:
+    def handle(
+        self, asked: Incoming, operation: Callable[[BillingStore, int], Answer], *, looks_first: bool = True
+    ) -> tuple[Answer, bool]:
         """Return the answer to a request, and whether it was given before.
 
         ``operation`` gets a view of the database that writes the request with its first transaction, and the time at
-        which the request first came: done again after a crash, it must ask for the very same.
+        which the request first came: done again after a crash, it must ask for the very same. One that changes nothing
+        but through that view may leave out to look first: its first write finds out whether the request came before.
 
         Raises RequestReused where the key came with another request before, and whatever ``operation`` raises.
         """
-        row = self._found(asked)
+        row = self._found(asked) if looks_first else None
         if row is None:
+            note = _Note(asked)
             try:
-                return self._ended(asked, operation(self._store.noting(lambda books: _note(books, asked)), asked.at_ns))
-            except _CameMeanwhile:
+                return self._ended(asked, operation(self._store.noting(note.write), asked.at_ns))
+            except _CameBefore:
                 row = self._found(asked)
+            except BillingError:
+                # What is refused now may have been done before: an entry pass has lapsed since.
+                row = None if looks_first or note.is_new else self._found(asked)
+                if row is None:
+                    raise
         assert row is not None  # it is there by now, and is forgotten only days later
         if row.answer is not None:
             return Answer(*row.answer), True
@@ -104,10 +113,20 @@ class Inbox:
         return forgotten
 
 
-class _CameMeanwhile(Exception):
-    """The same key came in another thread or process first: what was begun here is taken back."""
+class _CameBefore(Exception):
+    """The same key is there already, perhaps from another thread or process: what was begun here is taken back."""
 
 
-def _note(books: Books, asked: Incoming) -> None:
-    if not rows.add_request(books, asked.who, asked.key, asked.digest, asked.at_ns):
-        raise _CameMeanwhile
+class _Note:
+    """Writes that a request came; ``is_new`` once it was found that it had not come before."""
+
+    def __init__(self, asked: Incoming) -> None:
+        self._asked = asked
+        self.is_new = False
+
+    def write(self, books: Books) -> None:
+        """Raise _CameBefore where it is there."""
+        asked = self._asked
+        if not rows.add_request(books, asked.who, asked.key, asked.digest, asked.at_ns):
+            raise _CameBefore
+        self.is_new = True

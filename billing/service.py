@@ -169,12 +169,17 @@ class BillingService:
             visit = books.visit(given.visit_id)
             if visit is not None:
                 _check_token(visit, given.token, given.visit_id)
-            receipt = make_receipt(_final(visit, given), self.book)
-            known = _known_charge(books, receipt)
-            charge, orders = self._charging.go_on(
-                books, known or _first_charge(books, receipt, given), given.final_at_ns
-            )
+            charge, orders = self._finalised(books, visit, given)
         return self._charging.drive(charge, orders, given.final_at_ns)
+
+    def finish(self, visit_id: str, items: tuple[ItemCount, ...], at_ns: int) -> Charge:
+        """Do as ``finalise`` does, with the token that the visit was opened with. Raises UnknownVisit, too."""
+        with self._store.transaction(visit_id) as books:
+            visit = books.visit(visit_id)
+            if visit is None:
+                raise UnknownVisit(f"visit {visit_id!r} was not opened")
+            charge, orders = self._finalised(books, visit, ReceiptInput(visit_id, visit.opened.token, at_ns, items))
+        return self._charging.drive(charge, orders, at_ns)
 
     def correct(self, request: CorrectionRequest) -> Charge:
         """Charge units that a final receipt lacks, once per ``correction_id``; the corrected receipt stands from then on.
@@ -358,6 +363,14 @@ class BillingService:
         """Return the ledger's balances in minor units by (account, currency)."""
         with self._store.reading() as books:
             return books.balances()
+
+    def _finalised(
+        self, books: Books, visit: StoredVisit | None, given: ReceiptInput
+    ) -> tuple[Charge, tuple[Order, ...]]:
+        """Write a receipt and its first charge, unless they are there; return how the charge stands, and what to send."""
+        receipt = make_receipt(_final(visit, given), self.book)
+        charge = _known_charge(books, receipt) or _first_charge(books, receipt, given)
+        return self._charging.go_on(books, charge, given.final_at_ns)
 
     def _hold_at_gate(self, books: Books, visit: StoredVisit) -> Payment | None:
         """Write the hold of a visit that is new; None where there is to be none."""

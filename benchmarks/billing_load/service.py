@@ -20,7 +20,7 @@ from billing.inbox import Answer, Inbox, Incoming
 from billing.pricefile import read_price_file
 from billing.service import BillingService
 from billing.store import BillingStore
-from billing.types import ChargeState, ItemCount, OpenVisit, ReceiptInput
+from billing.types import ChargeState, ItemCount, OpenVisit
 from tillfree.system import system_clock
 
 WARM_UP = 20
@@ -60,10 +60,12 @@ def _visit(service: BillingService, inbox: Inbox, visit_id: str) -> None:
         digest = hashlib.sha256(f"{name} {visit_id}".encode()).hexdigest()
         path = f"/v1/visits/{visit_id}/{name}"
         incoming = Incoming("bench", f"{name}-{visit_id}", digest, f"POST {name}", path, at_ns)
-        inbox.handle(incoming, lambda store, _: Answer(200, operation(service.on(store)).model_dump_json()))
+        inbox.handle(
+            incoming, lambda store, _: Answer(200, operation(service.on(store)).model_dump_json()), looks_first=False
+        )
 
     def finish(on: BillingService) -> BaseModel:
-        charge = on.finalise(ReceiptInput(visit_id, token, at_ns, items))
+        charge = on.finish(visit_id, items, at_ns)
         assert (charge.state, charge.paid.minor) == (ChargeState.CAPTURED, total_minor(taken)), charge
         return ChargeModel.of(charge)
 

@@ -100,14 +100,19 @@ class Call:
         self,
         operation: Callable[[BillingService, int], BaseModel],
         status: int = 200,
+        *,
+        looks_first: bool = True,
     ) -> Response:
-        """Do it once, as of when it first came; the same call with the same key again gets the same answer, marked ``Idempotent-Replayed``."""
+        """Do it once, as of when it first came; the same call with the same key again gets the same answer, marked ``Idempotent-Replayed``.
+
+        ``looks_first`` is that of ``Inbox.handle``.
+        """
 
         def work(store: BillingStore, at_ns: int) -> Answer:
             return Answer(status, operation(self.parts.service.on(store), at_ns).model_dump_json())
 
         try:
-            answer, is_known = self.parts.inbox.handle(self.incoming, work)
+            answer, is_known = self.parts.inbox.handle(self.incoming, work, looks_first=looks_first)
         except BillingError as error:
             self.parts.inbox.told(self.incoming, status_of(error), str(error))
             raise

@@ -51,7 +51,6 @@ from billing.types import (
     JoinVisit,
     OpenVisit,
     Receipt,
-    ReceiptInput,
     StoredVisit,
     VisitKind,
 )
@@ -77,7 +76,7 @@ def open_visit(given: VisitIn, call: _Gate) -> Response:
         opened = _by_pass(given, shoppers, service, at_ns) if given.entry_pass else _opened(given, at_ns)
         return AdmissionOut.of(service.open_visit(opened))
 
-    return call.run(admit, 201)
+    return call.run(admit, 201, looks_first=False)
 
 
 @router.get("", response_model=VisitPage, responses=documented(400, 422))
@@ -121,7 +120,7 @@ def put_draft(
     def put(service: BillingService, at_ns: int) -> DraftOut:
         return DraftOut.of(*service.put_draft(visit_id, counts(given.items), given.at or at_ns, version))
 
-    response = call.run(put)
+    response = call.run(put, looks_first=False)
     response.headers["ETag"] = f'"{json.loads(bytes(response.body))["version"]}"'
     return response
 
@@ -141,10 +140,9 @@ def finalise_visit(visit_id: Id, given: FinalIn, call: _Vision) -> Response:
     """Freeze the receipt and charge it."""
 
     def final(service: BillingService, at_ns: int) -> BaseModel:
-        token = _visit(service, visit_id).opened.token
-        return _shown(service.finalise(ReceiptInput(visit_id, token, given.at or at_ns, counts(given.items))))
+        return _shown(service.finish(visit_id, counts(given.items), given.at or at_ns))
 
-    return call.run(final, 201)
+    return call.run(final, 201, looks_first=False)
 
 
 @router.get("/{visit_id}/receipt", response_model=ReceiptOut, responses=documented(404, 422) | tagged(200, 304))
