@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ClauseElement, Connection, Dialect, Select
+from sqlalchemy import ClauseElement, Connection, Dialect, Select, TextualSelect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -78,7 +78,11 @@ def _compiled(statement: ClauseElement, dialect: Dialect, names: Sequence[str]) 
     """Return the text of a statement that gets values by these names."""
     compiled = statement.compile(dialect=dialect, column_keys=list(names))
     assert isinstance(compiled, SQLCompiler)
-    returned = statement.selected_columns if isinstance(statement, Select) else compiled.effective_returning or ()
+    returned = (
+        statement.selected_columns
+        if isinstance(statement, Select | TextualSelect)
+        else compiled.effective_returning or ()
+    )
     columns = list(returned)
     _is_plain(compiled, dialect, columns)
     own = {name: bind.effective_value for name, bind in compiled.binds.items() if name not in names}
