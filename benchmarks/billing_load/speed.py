@@ -15,7 +15,7 @@ Each is the worse of the two databases, and for each database the median of seve
 in turn; those of the databases are beside. Ratios are made within a round. The bare insert (billing_load/bare.py) leaves
 out what is only read or changed. SQLite has one writer, so bare insert and service have one thread there; on PostgreSQL
 they have eight connections, as the load has. Stored visits (billing_load/bulk.py) are copies of real ones; a million take
-4 to 5 GB and five minutes for each database, and ``--cache`` keeps them. Nothing else may run on the machine meanwhile.
+4 GB on SQLite and 8 on PostgreSQL, and five minutes each, and ``--cache`` keeps them. Nothing else may run on the machine meanwhile.
 """
 
 from __future__ import annotations
