@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "recording": ("tillfree.commands.recording", "recording_app", "Make a recording of your own videos, or check one."),
     "layout": ("tillfree.commands.layout", "layout_app", "Check a layout, draw it, or fit a camera to it."),
     "simulate": ("tillfree.commands.simulate", "simulate", "Render a scenario into a recording with exact truth."),
-    "billing": ("tillfree.commands.billing", "billing_app", "Reconcile, export or migrate receipts and the ledger."),
+    "billing": ("tillfree.commands.billing", "billing_app", "Serve billing; reconcile, export or migrate its books."),
     "models": ("tillfree.commands.models", "models_app", "List detector weights, or fetch the COCO ones."),
     "samples": ("tillfree.commands.samples", "samples_app", "Fetch public real recordings."),
 }
