@@ -197,7 +197,7 @@ def make_app(
 
 def serve(app: FastAPI, host: str, port: int) -> None:
     """Serve until Ctrl-C or SIGTERM; open calls are answered first. uvicorn takes uvloop and httptools where they are installed."""
-    # What is there by now stays. Looking through it for garbage stops all calls for 0.1 s, every hundred visits or so.
+    # What is there by now stays. Looking through it for garbage would stop all calls, every hundred visits or so.
     gc.collect()
     gc.freeze()
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, date_header=False)

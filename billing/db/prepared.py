@@ -1,7 +1,7 @@
 """Statements that SQLAlchemy writes once, and the driver runs from then on.
 
-A visit is some sixty statements. SQLAlchemy takes 25 to 45 µs around each, a third of a visit's time: it looks up the
-compiled text, converts values and describes the result, and none of it differs from one call to the next. Connections,
+A visit is some sixty statements. Around each, SQLAlchemy looks up the compiled text, converts values and describes the
+result, and none of it differs from one call to the next: it was the largest part of a visit's time. Connections,
 pools, transactions and errors stay SQLAlchemy's, and what is asked rarely goes through it as a whole
 (docs/adr/0020-prepared-statements.md).
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -184,12 +184,10 @@ def add_key(database: Database, name: KeyName, scope: Scopes) -> None:
 @keys_app.command("list")
 def list_keys(database: Database) -> None:
     """List keys by name and scope; the keys themselves are not kept."""
-    table = Table("name", "scopes", "made", "revoked")
     with closing(_existing(database_of(database))) as store:
-        for client in Access(store).clients():
-            revoked = "" if client.revoked_at_ns is None else rfc3339(client.revoked_at_ns)
-            table.add_row(client.name, ", ".join(sorted(client.scopes)), rfc3339(client.created_at_ns), revoked)
-    Console().print(table)
+        found = Access(store).clients()
+    rows = [(each.name, each.scopes, each.created_at_ns, each.revoked_at_ns) for each in found]
+    Console().print(_who(("name", "scopes", "made", "revoked"), rows))
 
 
 @keys_app.command("revoke")
@@ -211,12 +209,10 @@ def add_operator(database: Database, login: Login, scope: Scopes, password: Pass
 @operators_app.command("list")
 def list_operators(database: Database) -> None:
     """List who may sign in, and who no more."""
-    table = Table("login", "scopes", "added", "disabled")
     with closing(_existing(database_of(database))) as store:
-        for each in Access(store).operators():
-            disabled = "" if each.disabled_at_ns is None else rfc3339(each.disabled_at_ns)
-            table.add_row(each.login, ", ".join(sorted(each.scopes)), rfc3339(each.created_at_ns), disabled)
-    Console().print(table)
+        found = Access(store).operators()
+    rows = [(each.login, each.scopes, each.created_at_ns, each.disabled_at_ns) for each in found]
+    Console().print(_who(("login", "scopes", "added", "disabled"), rows))
 
 
 @operators_app.command("password")
@@ -285,6 +281,15 @@ def _where(books: str) -> tuple[Path | str, Path | None]:
     if isinstance(where, Path) and where.is_dir():
         return where / BILLING_FILE, where / SANDBOX_FILE
     return where, sandbox_journal(where)
+
+
+def _who(heads: tuple[str, ...], rows: Iterable[tuple[str, frozenset[Scope], int, int | None]]) -> Table:
+    """Return who may do what, since when, and until when."""
+    table = Table(*heads)
+    for name, scopes, begin_ns, end_ns in rows:
+        begun, ended = ("" if at_ns is None else rfc3339(at_ns - at_ns % 10**9) for at_ns in (begin_ns, end_ns))
+        table.add_row(name, ", ".join(sorted(scopes)), begun, ended)
+    return table
 
 
 def _table(found: tuple[Difference, ...]) -> Table:
