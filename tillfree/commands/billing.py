@@ -283,11 +283,14 @@ def _where(books: str) -> tuple[Path | str, Path | None]:
     return where, sandbox_journal(where)
 
 
+_SECONDS = len("2026-11-22T22:47:33")
+
+
 def _who(heads: tuple[str, ...], rows: Iterable[tuple[str, frozenset[Scope], int, int | None]]) -> Table:
     """Return who may do what, since when, and until when."""
     table = Table(*heads)
     for name, scopes, begin_ns, end_ns in rows:
-        begun, ended = ("" if at_ns is None else rfc3339(at_ns - at_ns % 10**9) for at_ns in (begin_ns, end_ns))
+        begun, ended = ("" if at_ns is None else f"{rfc3339(at_ns)[:_SECONDS]}Z" for at_ns in (begin_ns, end_ns))
         table.add_row(name, ", ".join(sorted(scopes)), begun, ended)
     return table
 
