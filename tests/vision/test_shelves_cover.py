@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vision.shelves.cover import SCALE, PeopleCover, boxed_people
+from vision.shelves.coarse import SCALE, Coarse
+from vision.shelves.cover import PeopleCover, boxed_people
 from vision.shelves.settings import CoverSettings
 from vision.types import Detections
 
@@ -44,7 +45,7 @@ def boxes(*found: tuple[float, float, float, float], at_s: float = 0.0) -> Detec
 def learned() -> PeopleCover:
     cover = PeopleCover(*SIZE, PRODUCT_PX2, CoverSettings())
     for index in range(3):
-        cover.mask(frame(index, body=False), boxes(at_s=index))
+        cover.mask(Coarse(frame(index, body=False)), boxes(at_s=index))
     return cover
 
 
@@ -54,38 +55,38 @@ def share(mask: np.ndarray, place: tuple[slice, slice]) -> float:
 
 
 def test_a_body_is_hidden_and_the_rest_of_its_box_is_not() -> None:
-    mask = learned().mask(frame(9, body=True), boxes(BOX, at_s=9))
+    mask = learned().mask(Coarse(frame(9, body=True)), boxes(BOX, at_s=9))
     assert share(mask, BODY) == 1.0
     assert share(mask, PRODUCT) == 0.0
     assert share(mask, (slice(24, 116), slice(40, 50))) == 0.0
 
 
 def test_a_product_taken_within_the_box_is_no_body() -> None:
-    mask = learned().mask(frame(9, body=True, product=False), boxes(BOX))
+    mask = learned().mask(Coarse(frame(9, body=True, product=False)), boxes(BOX))
     assert share(mask, PRODUCT) == 0.0
 
 
 def test_nothing_is_hidden_where_there_is_no_box() -> None:
-    assert learned().mask(frame(9, body=True), boxes()).max() == 0
+    assert learned().mask(Coarse(frame(9, body=True)), boxes()).max() == 0
 
 
 def test_what_was_never_seen_without_a_box_counts_as_hidden() -> None:
     cover = PeopleCover(*SIZE, PRODUCT_PX2, CoverSettings())
-    mask = cover.mask(frame(0, body=True), boxes(BOX))
+    mask = cover.mask(Coarse(frame(0, body=True)), boxes(BOX))
     assert share(mask, PRODUCT) == 1.0
 
 
 def test_another_look_outside_all_boxes_becomes_the_background() -> None:
     cover = learned()
     for index in range(10, 10 + CoverSettings().background_sightings + 1):
-        cover.mask(frame(index, body=True), boxes(at_s=index))
-    assert share(cover.mask(frame(30, body=True), boxes(BOX, at_s=30)), BODY) == 0.0
+        cover.mask(Coarse(frame(index, body=True)), boxes(at_s=index))
+    assert share(cover.mask(Coarse(frame(30, body=True)), boxes(BOX, at_s=30)), BODY) == 0.0
 
 
 def test_a_hand_is_hidden_with_what_it_holds() -> None:
     found = boxes(BOX)
     found.hands_px[0, 0] = (97, 46, 0.8)
-    assert share(learned().mask(frame(9, body=True), found), PRODUCT) == 1.0
+    assert share(learned().mask(Coarse(frame(9, body=True)), found), PRODUCT) == 1.0
 
 
 def test_without_a_background_a_box_hides_all_that_is_in_it() -> None:
@@ -96,6 +97,6 @@ def test_without_a_background_a_box_hides_all_that_is_in_it() -> None:
 
 def test_a_head_that_its_box_cuts_off_is_the_persons_too() -> None:
     cut = (BOX[0], 45.0, BOX[2], BOX[3])
-    mask = learned().mask(frame(9, body=True), boxes(cut, at_s=9))
+    mask = learned().mask(Coarse(frame(9, body=True)), boxes(cut, at_s=9))
     assert share(mask, (slice(24, 44), BODY[1])) == 1.0
     assert share(mask, PRODUCT) == 0.0

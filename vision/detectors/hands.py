@@ -62,18 +62,16 @@ def assignment_costs(people_px: F32, hands_px: F32, settings: HandSettings) -> F
     The parts: how far the hand is from the shoulder in arm lengths, how far outside the box, and how
     much its size differs from what a body of this height has.
     """
-    heights = np.maximum(people_px[:, 3] - people_px[:, 1], 1.0).astype(np.float64)[:, None]
-    middles = ((hands_px[:, :2] + hands_px[:, 2:]) / 2).astype(np.float64)
-    shoulders = np.stack(
-        [(people_px[:, 0] + people_px[:, 2]) / 2, people_px[:, 1] + SHOULDER_DEPTH * heights[:, 0]], axis=1
-    )
-    away = np.hypot(*np.moveaxis(middles[None] - shoulders[:, None], 2, 0)) / (heights * settings.arm)
-    short = np.clip(people_px[:, None, :2] - middles[None], 0, None)
-    over = np.clip(middles[None] - people_px[:, None, 2:], 0, None)
-    outside = np.max(short + over, axis=2) / heights
-    sides = np.max(hands_px[:, 2:] - hands_px[:, :2], axis=1).astype(np.float64)
-    size = np.abs(np.log2(np.maximum(sides[None], 1.0) / (heights * settings.size)))
-    costs = away + settings.outside_weight * outside + settings.size_weight * np.clip(size, 0, 3)
+    left, top, right, bottom = np.ascontiguousarray(people_px.T, np.float64)[..., None]
+    x0, y0, x1, y1 = np.ascontiguousarray(hands_px.T, np.float64)
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    heights = np.maximum(bottom - top, 1.0)
+    away = np.hypot(x - (left + right) / 2, y - (top + SHOULDER_DEPTH * heights)) / (heights * settings.arm)
+    outside = np.maximum(np.maximum(left - x, x - right), np.maximum(top - y, y - bottom))
+    outside = np.maximum(outside, 0.0) / heights
+    sides = np.maximum(np.maximum(x1 - x0, y1 - y0), 1.0)
+    size = np.minimum(np.abs(np.log2(sides / (heights * settings.size))), 3.0)
+    costs = away + settings.outside_weight * outside + settings.size_weight * size
     return np.where(outside <= settings.reach, costs, np.inf)
 
 

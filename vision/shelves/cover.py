@@ -11,13 +11,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from vision.shelves.coarse import SCALE, Coarse, coarse_size
 from vision.shelves.looks import Mask, distance, to_lab
 from vision.shelves.settings import CoverSettings
 from vision.types import F32, U8, Detections
 
 NEVER_NS = -(1 << 62)
-SCALE = 4
-"""The mask is this much coarser than the picture."""
 LIMBS = (
     (5, 6), (5, 7), (7, 9), (6, 8), (8, 10), (5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16),
     (5, 12), (6, 11), (0, 5), (0, 6),
@@ -32,7 +31,7 @@ class PeopleCover:
         """``product_px2`` is how large the largest product looks in this camera."""
         self._settings = settings
         self._smallest = max(settings.body_products * product_px2 / SCALE**2, 1.0)
-        self._size = (-(-width_px // SCALE), -(-height_px // SCALE))
+        self._size = coarse_size((width_px, height_px))
         columns, rows = self._size
         self._background = np.zeros((rows, columns, 3), np.float32)
         self._candidate = np.zeros((rows, columns, 3), np.float32)
@@ -40,43 +39,54 @@ class PeopleCover:
         self._known = np.zeros((rows, columns), np.bool_)
         self._learned_ns = NEVER_NS
 
-    def mask(self, image: U8, detections: Detections) -> U8:
+    def mask(self, picture: Coarse, detections: Detections) -> U8:
         """Return a mask (rows, columns) uint8, 1 where a person may be, and learn the background elsewhere.
 
-        The mask is SCALE times coarser than ``image`` (H, W, 3) BGR. Background is learned a few times a second.
+        The mask is SCALE times coarser than the ``picture``, BGR. Background is learned a few times a second.
         """
         due = detections.captured_at_ns - self._learned_ns >= round(self._settings.learn_s * 1e9)
+        body = np.zeros(self._size[::-1], np.uint8)
         if not len(detections) and not due:
-            return np.zeros(self._size[::-1], np.uint8)
-        small = to_lab(np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), np.uint8), 0.0)
-        boxes = np.zeros(self._size[::-1], np.uint8)
+            return body
+        boxes = np.zeros(body.shape, np.uint8)
         for x0, y0, x1, y1 in self._wide_boxes(detections, self._settings.search_margin):
             boxes[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)] = 1
-        body = np.zeros(boxes.shape, np.uint8)
         if boxes.any():
-            before = (distance(small, self._background) > self._settings.foreground_levels) | ~self._known
-            body = self._bodies(before & (boxes > 0), detections)
+            drawn = drawn_people(detections, self._size, self._settings)
+            self._find_bodies(body, picture.shrunk(SCALE), boxes, drawn, detections)
         if due:
-            self._learn(small, (boxes == 0) & (body == 0))
+            self._learn(to_lab(picture.shrunk(SCALE), 0.0), (boxes == 0) & (body == 0))
             self._learned_ns = detections.captured_at_ns
         return body
+
+    def _find_bodies(self, body: U8, small: U8, boxes: U8, drawn: U8, detections: Detections) -> None:
+        """Mark in ``body`` who stands in ``boxes`` or is ``drawn``; only the part of the picture around these is looked at."""
+        left, top, width, height = cv2.boundingRect(boxes | drawn)
+        x0, y0 = max(left - 2, 0), max(top - 2, 0)
+        part = (slice(y0, top + height + 2), slice(x0, left + width + 2))
+        apart = distance(to_lab(np.ascontiguousarray(small[part]), 0.0), self._background[part])
+        before = (apart > self._settings.foreground_levels) | ~self._known[part]
+        body[part] = self._bodies(before & (boxes[part] > 0), drawn[part], detections, (x0, y0))
 
     def _wide_boxes(self, detections: Detections, margin: float) -> list[tuple[int, int, int, int]]:
         """Return the boxes of those who count as people, widened, in mask pixels."""
         sure = np.flatnonzero(detections.scores >= self._settings.minimum_score).tolist()
         return [wide_box(detections, i, margin) for i in sure]
 
-    def _bodies(self, before: Mask, detections: Detections) -> U8:
-        """Return the mask of people: limbs and hands, and the large parts of ``before`` with all that touches these."""
+    def _bodies(self, before: Mask, drawn: U8, detections: Detections, origin: tuple[int, int]) -> U8:
+        """Return the mask of people: limbs and hands, and the large parts of ``before`` with all that touches these.
+
+        ``origin`` (across, down) is where the masks' corner is in the whole picture.
+        """
         clean = cv2.morphologyEx(before.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-        drawn = drawn_people(detections, self._size, self._settings)
         count, labels = cv2.connectedComponents(np.asarray(clean, np.uint8) | drawn, connectivity=8)
-        large = np.zeros(count, np.bool_)
-        large[np.unique(labels[drawn > 0])] = True
+        large = np.bincount(labels[drawn > 0], minlength=count) > 0
         for x0, y0, x1, y1 in self._wide_boxes(detections, self._settings.box_margin):
-            inside = labels[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+            left, top, right, bottom = (
+                max(v, 0) for v in (x0 - origin[0], y0 - origin[1], x1 - origin[0], y1 - origin[1])
+            )
             smallest = max(self._settings.body_share * (x1 - x0) * (y1 - y0), self._smallest)
-            large |= np.bincount(inside.ravel(), minlength=count) >= smallest
+            large |= np.bincount(labels[top:bottom, left:right].ravel(), minlength=count) >= smallest
         large[0] = False
         return np.asarray(cv2.dilate(large[labels].astype(np.uint8), np.ones((3, 3), np.uint8)), np.uint8)
 
