@@ -49,7 +49,7 @@ ADAPTERS: dict[str, set[str]] = {
     "segno": {"billing/qr.py"},
     "stripe": {"billing/stripe_cards.py", "billing/stripe_client.py", "billing/stripe_gateway.py"},
     "supervision": {"vision/tracking/roboflow.py"},
-    "torch": {"simulator/bake.py"},
+    "torch": {"simulator/bake.py", "vision/detectors/ultralytics_yolo.py"},
     "trackers": {"vision/tracking/roboflow.py"},
     "trackeval": {"tillfree/evaluation/tracking.py"},
     "uvicorn": {"tillfree/serving.py"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ from store_layout.files import load_store
 from store_layout.geometry import StoreGeometry
 from tillfree.main import main
 from tillfree.sources.video import open_recording
+from vision.detectors.base import Detector, Pending
+from vision.detectors.batches import BatchWorker
 from vision.detectors.weights import bundled_weights
 from vision.types import Detections, Frame
 
@@ -90,23 +91,19 @@ def walker_m(at_s: float) -> tuple[float, float]:
     return 2.0 + 0.7 * math.sin(0.9 * at_s), 1.6 + 0.4 * math.cos(1.4 * at_s)
 
 
-class OneWalker:
+class OneWalker(Detector):
     """A detector that reads the time from the picture's brightness and sees one upright person there."""
 
-    name, fingerprint, input_size_px = "walker", "walker", (320, 180)
+    name = fingerprint = "walker"
+    input_size_px = (320, 180)
 
     def __init__(self, geometry: StoreGeometry, *, empty: bool = False) -> None:
         self._geometry, self._empty = geometry, empty
+        self._worker = BatchWorker(lambda frames: [self._one(each) for each in frames], 1)
 
-    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
-        """Return one person with ankles in each frame."""
-        return [self._one(frame) for frame in frames]
-
-    def detect_each(self, frames: Iterable[Frame], ahead: int) -> Iterator[tuple[Frame, Detections]]:
-        """Yield the same, frame by frame."""
-        del ahead
-        for frame in frames:
-            yield frame, self._one(frame)
+    def begin(self, frame: Frame) -> Pending:
+        """Find one person with ankles in each frame."""
+        return self._worker.submit(frame)
 
     def _one(self, frame: Frame) -> Detections:
         if self._empty:

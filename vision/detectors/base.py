@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,12 +13,27 @@ from store_layout.errors import InputError
 from vision.detectors.settings import DetectorSettings
 from vision.types import Detections, Frame
 
+IN_WORK = 8
+"""Frames that ``detect`` has in work at once, a megabyte each: enough that no core of a small machine waits."""
+
 
 class WeightsError(InputError):
     """Detector weights are missing, unreadable or of a kind that is not understood."""
 
 
-class Detector(Protocol):
+class Pending(Protocol):
+    """A frame whose detection has begun. ``result`` must be asked for once, whatever becomes of the frame."""
+
+    def ready(self) -> bool:
+        """Tell whether ``result`` would answer at once."""
+        ...
+
+    def result(self) -> Detections:
+        """Wait for the people of the frame, best score first, and return them."""
+        ...
+
+
+class Detector(ABC):
     """Finds people and their hands in pictures.
 
     The result depends on the picture, the weights and the settings alone: not on what was
@@ -27,47 +42,49 @@ class Detector(Protocol):
     """
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """Return a short name for reports, such as ``openvino:yolo11n-pose``."""
-        ...
 
     @property
+    @abstractmethod
     def fingerprint(self) -> str:
         """Return a digest of weights and settings; a tape made with another one must not be reused."""
-        ...
 
     @property
+    @abstractmethod
     def input_size_px(self) -> tuple[int, int]:
         """Return width and height of the picture that the network sees."""
-        ...
+
+    @abstractmethod
+    def begin(self, frame: Frame) -> Pending:
+        """Begin with a frame and return at once; any number may be in work, each held until its result is asked for."""
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """Return the people of each frame, in the order of ``frames``, best score first in each."""
-        ...
+        return [found for _, found in self.detect_each(frames, IN_WORK)]
 
     def detect_each(self, frames: Iterable[Frame], ahead: int) -> Iterator[tuple[Frame, Detections]]:
         """Yield each frame with what ``detect`` finds in it, in the order of ``frames``.
 
-        Up to ``ahead`` further frames are in work meanwhile, so that the caller's work and the network's overlap;
-        no more are held than about twice that many, however many there are.
+        Up to ``ahead`` further frames are in work meanwhile, so that the caller's work and the network's overlap.
         """
-        ...
+        begun: deque[tuple[Frame, Pending]] = deque()
+        try:
+            for frame in frames:
+                begun.append((frame, self.begin(frame)))
+                if len(begun) > ahead:
+                    yield _finished(begun)
+            while begun:
+                yield _finished(begun)
+        finally:
+            for _, work in begun:  # whoever asked went away early
+                work.result()
 
 
-def detect_batches(
-    detect: Callable[[Sequence[Frame]], list[Detections]], frames: Iterable[Frame], size: int
-) -> Iterator[tuple[Frame, Detections]]:
-    """Yield what ``detect_each`` promises by giving ``detect`` batches, each while the caller looks at the one before."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="detector") as pool:
-        before: tuple[Sequence[Frame], Future[list[Detections]]] | None = None
-        source = iter(frames)
-        while batch := tuple(islice(source, size)):
-            following = (batch, pool.submit(detect, batch))
-            if before is not None:
-                yield from zip(before[0], before[1].result(), strict=True)
-            before = following
-        if before is not None:
-            yield from zip(before[0], before[1].result(), strict=True)
+def _finished(begun: deque[tuple[Frame, Pending]]) -> tuple[Frame, Detections]:
+    frame, work = begun.popleft()
+    return frame, work.result()
 
 
 def fingerprint(adapter: str, files: Iterable[Path], settings: DetectorSettings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 from vision.detectors.base import Detector, WeightsError
@@ -10,22 +11,25 @@ from vision.detectors.settings import DetectorSettings
 VENDOR_SUFFIXES = (".pt", ".onnx", ".engine", ".torchscript")
 
 
-def load_detector(weights: Path, settings: DetectorSettings | None = None) -> Detector:
+def load_detector(
+    weights: Path, settings: DetectorSettings | None = None, *, things_of: Container[str] | None = None
+) -> Detector:
     """Load ``weights`` into the adapter for their kind.
 
     A folder with an OpenVINO model (``*.xml``), or the ``.xml`` itself, goes to OpenVINO; ``.pt``,
-    ``.onnx``, ``.engine`` and ``.torchscript`` go to ultralytics. Raises WeightsError where they are
+    ``.onnx``, ``.engine`` and ``.torchscript`` go to ultralytics.
+    ``things_of`` names the cameras in whose pictures other things are boxed, too (None: all). Raises WeightsError where they are
     missing, unreadable, of another kind, or where the extra that reads them is not installed.
     """
     chosen = settings or DetectorSettings()
     if weights.is_dir() or weights.suffix == ".xml":
         from vision.detectors.openvino_yolo import OpenVinoYolo
 
-        return OpenVinoYolo(weights, chosen)
+        return OpenVinoYolo(weights, chosen, things_of)
     if weights.suffix in VENDOR_SUFFIXES:
         from vision.detectors.ultralytics_yolo import UltralyticsYolo
 
-        return UltralyticsYolo(weights, chosen)
+        return UltralyticsYolo(weights, chosen, things_of)
     raise WeightsError(
         "no detector weights of a kind that is understood" if weights.exists() else "detector weights not found",
         file=weights,

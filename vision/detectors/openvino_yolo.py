@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,13 @@ from typing import Any
 import numpy as np
 
 from vision.detectors.assemble import assemble
-from vision.detectors.base import WeightsError, fingerprint
+from vision.detectors.base import Detector, Pending, WeightsError, fingerprint
 from vision.detectors.decode import Boxes, Limits, decode_class, decode_others
 from vision.detectors.hands import drop_weak
 from vision.detectors.letterbox import Letterbox
 from vision.detectors.metadata import HAND, PERSON, ModelMetadata, read_metadata
 from vision.detectors.settings import DetectorSettings
 from vision.types import F32, U8, Detections, Frame
-
-IN_WORK = 8
-"""Frames that ``detect`` has in work at once, a megabyte each: enough that no core of a small machine waits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,32 +27,25 @@ class _Slot:
     picture: U8
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Work:
-    """A frame whose inference has begun."""
-
-    frame: Frame
-    letterbox: Letterbox
-    slot: _Slot
-
-
-class OpenVinoYolo:
+class OpenVinoYolo(Detector):
     """A detector on OpenVINO's CPU plug-in. Several frames are computed side by side.
 
     Colour order, scale and layout are changed inside the network's graph, so a frame's bytes go in as they are.
     Requests are waited for in the order of the frames, in the caller's thread: which one is done first shows nowhere.
     """
 
-    def __init__(self, weights: Path, settings: DetectorSettings) -> None:
+    def __init__(self, weights: Path, settings: DetectorSettings, things_of: Container[str] | None = None) -> None:
+        """``things_of`` names the cameras whose other things are boxed, too; None: all of them."""
         xml = _find_xml(weights)
         self._metadata = read_metadata(xml.parent / "metadata.yaml")
         self._settings = settings
+        self._things_of = things_of
         self._limits = Limits(settings.max_candidates, settings.max_people)
         self._name = f"openvino:{xml.stem}"
         files = [xml, xml.with_suffix(".bin"), xml.parent / "metadata.yaml"]
         self._compiled, self._input_size_px = compile_network(xml, self._metadata, settings)
         self._idle: list[_Slot] = []
-        self._fingerprint = fingerprint("openvino-1", [path for path in files if path.exists()], settings)
+        self._fingerprint = fingerprint("openvino-2", [path for path in files if path.exists()], settings)
 
     @property
     def name(self) -> str:
@@ -73,37 +62,20 @@ class OpenVinoYolo:
         """Return width and height of the network's picture."""
         return self._input_size_px
 
-    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
-        """Return the people of each frame, best score first."""
-        return [found for _, found in self.detect_each(frames, IN_WORK)]
-
-    def detect_each(self, frames: Iterable[Frame], ahead: int) -> Iterator[tuple[Frame, Detections]]:
-        """Yield each frame with its people, in order, while up to ``ahead`` further ones are in work."""
-        begun: deque[_Work] = deque()
-        try:
-            for frame in frames:
-                begun.append(self._begin(frame))
-                if len(begun) > ahead:
-                    yield self._finish(begun.popleft())
-            while begun:
-                yield self._finish(begun.popleft())
-        finally:
-            for work in begun:  # whoever asked went away early
-                work.slot.request.wait()
-                self._idle.append(work.slot)
-
-    def _begin(self, frame: Frame) -> _Work:
+    def begin(self, frame: Frame) -> Pending:
+        """Begin with a frame and return at once."""
         slot = self._idle.pop() if self._idle else self._new_slot()
         letterbox = Letterbox.fit((frame.image.shape[1], frame.image.shape[0]), self._input_size_px)
         letterbox.draw(frame.image, slot.picture[0])
         slot.request.start_async()
-        return _Work(frame, letterbox, slot)
+        return _Work(self, frame, letterbox, slot)
 
-    def _finish(self, work: _Work) -> tuple[Frame, Detections]:
-        work.slot.request.wait()
-        found = self._read(work.frame, work.letterbox, work.slot.request.get_output_tensor(0).data[0])
-        self._idle.append(work.slot)
-        return work.frame, found
+    def finish(self, frame: Frame, letterbox: Letterbox, slot: _Slot) -> Detections:
+        """Wait for a request and return what it found; the slot is free again. For the pending result alone."""
+        slot.request.wait()
+        found = self._read(frame, letterbox, slot.request.get_output_tensor(0).data[0])
+        self._idle.append(slot)
+        return found
 
     def _new_slot(self) -> _Slot:
         import openvino as ov
@@ -123,10 +95,11 @@ class OpenVinoYolo:
             found = self._boxes(raw, HAND, self._settings.hands.box_score, self._settings.hands.box_overlap)
             hands = drop_weak(found.xyxy_px, found.scores, self._settings.hands.box_score)
         keypoints = people.extra.reshape(-1, 17, 3) if self._metadata.extra_rows else None
-        return assemble(frame, letterbox, people, keypoints, hands, self._things(raw), self._settings)
+        return assemble(frame, letterbox, people, keypoints, hands, self._things(frame, raw), self._settings)
 
-    def _things(self, raw: F32) -> Boxes | None:
-        if not self._metadata.knows_things:
+    def _things(self, frame: Frame, raw: F32) -> Boxes | None:
+        unasked = self._things_of is not None and frame.camera_id not in self._things_of
+        if unasked or not self._metadata.knows_things:
             return None
         settings, metadata = self._settings.things, self._metadata
         limits = Limits(self._settings.max_candidates, settings.max_count)
@@ -137,6 +110,22 @@ class OpenVinoYolo:
         index = self._metadata.class_index(name)
         assert index is not None
         return decode_class(raw, index, len(self._metadata.names), score, overlap, self._limits)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Work:
+    """A frame whose inference has begun."""
+
+    detector: OpenVinoYolo
+    frame: Frame
+    letterbox: Letterbox
+    slot: _Slot
+
+    def ready(self) -> bool:
+        return bool(self.slot.request.wait_for(0))
+
+    def result(self) -> Detections:
+        return self.detector.finish(self.frame, self.letterbox, self.slot)
 
 
 def _find_xml(weights: Path) -> Path:

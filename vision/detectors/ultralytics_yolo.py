@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vision.detectors.assemble import assemble
-from vision.detectors.base import WeightsError, detect_batches, fingerprint
+from vision.detectors.base import Detector, Pending, WeightsError, fingerprint
+from vision.detectors.batches import BatchWorker
 from vision.detectors.decode import Boxes, Limits, suppress
 from vision.detectors.letterbox import Letterbox
 from vision.detectors.metadata import COCO_KEYPOINTS, HAND, PERSON, ModelMetadata
@@ -19,6 +20,8 @@ from vision.detectors.settings import DetectorSettings
 from vision.types import F32, Detections, Frame
 
 INSTALL = 'pip install "tillfree[ultralytics]"'
+CARD_BATCH = 16
+"""Pictures that a graphics card takes at once: a round of as many cameras as one card serves at 640x384."""
 UNREADABLE = (
     RuntimeError,
     OSError,
@@ -33,19 +36,22 @@ UNREADABLE = (
 """What unpicklers and runtimes raise at a file that is not what its name says."""
 
 
-class UltralyticsYolo:
+class UltralyticsYolo(Detector):
     """A detector that ultralytics runs, on the device that it chooses."""
 
-    def __init__(self, weights: Path, settings: DetectorSettings) -> None:
+    def __init__(self, weights: Path, settings: DetectorSettings, things_of: Container[str] | None = None) -> None:
+        """``things_of`` names the cameras whose other things are boxed, too; None: all of them."""
         if not weights.exists():
             raise WeightsError("detector weights not found", file=weights, mend="check the path")
         self._model = _load(weights)
         self._metadata = _metadata_of(self._model, weights)
         self._settings = settings
+        self._things_of = things_of
+        self._work = BatchWorker(self._detect, _batch_of(self._model, weights))
         self._limits = Limits(settings.max_candidates, settings.max_people)
         self._name = f"ultralytics:{weights.stem}"
         files = sorted(weights.rglob("*")) if weights.is_dir() else [weights]
-        self._fingerprint = fingerprint("ultralytics-1", [path for path in files if path.is_file()], settings)
+        self._fingerprint = fingerprint("ultralytics-2", [path for path in files if path.is_file()], settings)
 
     @property
     def name(self) -> str:
@@ -62,28 +68,27 @@ class UltralyticsYolo:
         """Return width and height that ultralytics is asked to fit pictures into."""
         return (self._metadata.imgsz[1], self._metadata.imgsz[0])
 
-    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
-        """Return the people of each frame, best score first."""
-        return [self._read(frame, self._predict(frame)) for frame in frames]
+    def begin(self, frame: Frame) -> Pending:
+        """Begin with a frame and return at once."""
+        return self._work.submit(frame)
 
-    def detect_each(self, frames: Iterable[Frame], ahead: int) -> Iterator[tuple[Frame, Detections]]:
-        """Yield each frame with its people, in order, while up to ``ahead`` further ones are in work."""
-        return detect_batches(self.detect, frames, max(ahead, 1))
+    def _detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        return [self._read(frame, result) for frame, result in zip(frames, self._predict(frames), strict=True)]
 
-    def _predict(self, frame: Frame) -> Any:
+    def _predict(self, frames: Sequence[Frame]) -> Any:
         settings = self._settings
         scores = [settings.score, settings.hands.box_score]
         if self._metadata.knows_things:
             scores.append(settings.things.score)
         return self._model.predict(
-            frame.image,
+            [frame.image for frame in frames],
             imgsz=list(self._metadata.imgsz),
             conf=min(scores),
             iou=settings.overlap,
             max_det=settings.max_candidates,
             rect=False,
             verbose=False,
-        )[0]
+        )
 
     def _read(self, frame: Frame, result: Any) -> Detections:
         found = result.boxes.data.cpu().numpy().astype(np.float32).reshape(-1, 6)
@@ -101,7 +106,7 @@ class UltralyticsYolo:
         boxes = Boxes(found[people, :4], found[people, 4], np.zeros((len(people), 0), np.float32))
         # ultralytics answers in the camera's pixels already
         fit = Letterbox.fit(size, size)
-        return assemble(frame, fit, boxes, skeletons, self._hands(found), self._things(found), self._settings)
+        return assemble(frame, fit, boxes, skeletons, self._hands(found), self._things(frame, found), self._settings)
 
     def _hands(self, found: F32) -> tuple[F32, F32] | None:
         if self._metadata.class_index(HAND) is None:
@@ -110,8 +115,9 @@ class UltralyticsYolo:
         rows = rows[suppress(found[rows, :4], self._settings.hands.box_overlap)]
         return found[rows, :4], found[rows, 4]
 
-    def _things(self, found: F32) -> Boxes | None:
-        if not self._metadata.knows_things:
+    def _things(self, frame: Frame, found: F32) -> Boxes | None:
+        unasked = self._things_of is not None and frame.camera_id not in self._things_of
+        if unasked or not self._metadata.knows_things:
             return None
         settings = self._settings.things
         other = ~np.isin(found[:, 5], self._metadata.people_classes)
@@ -121,6 +127,18 @@ class UltralyticsYolo:
 
     def _of_class(self, found: F32, name: str, score: float) -> Any:
         return np.flatnonzero((found[:, 5] == self._metadata.class_index(name)) & (found[:, 4] > score))
+
+
+def _batch_of(model: Any, weights: Path) -> int:
+    """Return how many pictures at once pay: those of all cameras on a graphics card, one on a processor.
+
+    An engine takes as many as it was built for; a processor gains nothing by more than one.
+    """
+    import torch
+
+    if not torch.cuda.is_available() or weights.is_dir() or weights.suffix == ".onnx":
+        return 1
+    return int(model.overrides.get("batch", 1)) if weights.suffix == ".engine" else CARD_BATCH
 
 
 def _load(weights: Path) -> Any:
