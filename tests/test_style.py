@@ -65,7 +65,9 @@ OPENCV = (
     "tillfree/overlay/",
     "tillfree/report/pictures.py",
     "tillfree/sources/",
+    "vision/coarse.py",
     "vision/detectors/",
+    "vision/motion.py",
     "vision/shelves/",
 )
 OPENCV_FREE = ("vision/shelves/finder.py", "vision/shelves/reaches.py", "simulator/scenario/")

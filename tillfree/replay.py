@@ -160,7 +160,10 @@ def fingerprint(loaded: LoadedRecording, settings: RunSettings, detector: Detect
     found = {
         "videos": json.dumps([videos, times, loaded.recording.started_at_ns], sort_keys=True),
         "layout": loaded.store.model_dump_json(),
-        "settings": settings.vision.detector.model_dump_json() + settings.vision.shelves.observer.model_dump_json(),
+        "settings": "".join(
+            part.model_dump_json()
+            for part in (settings.vision.motion, settings.vision.detector, settings.vision.shelves.observer)
+        ),
     }
     return found if detector is None else found | {"detector": detector.fingerprint}
 
@@ -261,7 +264,9 @@ class _Replay:
 
     def _load(self) -> tuple[FoundWeights, Detector]:
         found = find_weights(self._options.weights, self._loaded.weights_path)
-        return found, load_detector(found.path, self._settings.vision.detector)
+        vision = self._settings.vision
+        slow = {each.id for each in self._loaded.store.cameras if each.fps < vision.shelves.slow.below_fps}
+        return found, load_detector(found.path, vision.detector, things_of=slow)
 
     def _from_video(self) -> Iterator[tuple[Frame | None, Observation]]:
         assert self._loading is not None

@@ -7,32 +7,105 @@ frame, only what the first stage kept, so a tape drives it as well as a camera d
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from store_layout.geometry import StoreGeometry
-from vision.detectors.base import Detector
+from vision.coarse import Coarse
+from vision.detectors.base import Detector, Pending
+from vision.motion import MotionGate
 from vision.people import PeopleFusion
 from vision.settings import VisionSettings
 from vision.shelves import InteractionFinder, References, ShelfObserver
 from vision.tracking import Tracker, make_tracker
 from vision.types import I64, Detections, Frame, Observation, People, Tracks, VisionEvent
 
+_MOST_HELD = 4
+"""Frames held at once, in numbers of frames that the detector has in work: those that it is spared wait in line too."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Begun:
+    """A frame on its way through the pixel stage; ``work`` is None where the motion gate spared the detector."""
+
+    frame: Frame
+    picture: Coarse
+    work: Pending | None
+
 
 class PixelStage:
-    """Frames to observations, in order. The detector works on the next frames while this one is looked at."""
+    """Frames to observations, in order. The detector works on the next frames while this one is looked at.
 
-    def __init__(self, detector: Detector, geometry: StoreGeometry, settings: VisionSettings) -> None:
+    Live, frames are given with ``begin`` as they come and taken back with ``take``; ``run`` does both for a recording.
+    """
+
+    def __init__(
+        self, detector: Detector, geometry: StoreGeometry, settings: VisionSettings, *, live: bool = False
+    ) -> None:
         self._detector = detector
         self._ahead = settings.pipeline.batch_frames
         self._observers = {camera: ShelfObserver(geometry, camera, settings.shelves) for camera in geometry.cameras}
+        self._gates = {camera: MotionGate(settings.motion, live=live) for camera in geometry.cameras}
+        self._begun: deque[_Begun] = deque()
+        self._in_work = 0
+        self.spared_count = 0
+
+    def begin(self, frame: Frame) -> None:
+        """Let the detector begin with ``frame``, unless nothing moves there and nobody is."""
+        picture = Coarse(frame.image)
+        if self._gates[frame.camera_id].opens(picture, frame.captured_at_ns):
+            self._begun.append(_Begun(frame, picture, self._detector.begin(frame)))
+            self._in_work += 1
+        else:
+            self._begun.append(_Begun(frame, picture, None))
+            self.spared_count += 1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether enough frames are begun with to keep the detector at work while one is taken."""
+        return self._in_work > self._ahead or len(self._begun) > _MOST_HELD * self._ahead
+
+    def ready(self) -> bool:
+        """Tell whether ``take`` would answer at once."""
+        return bool(self._begun) and (self._begun[0].work is None or self._begun[0].work.ready())
+
+    def __len__(self) -> int:
+        return len(self._begun)
+
+    def take(self) -> tuple[Frame, Observation]:
+        """Wait for the frame that was begun with first, and return it with its observation."""
+        begun = self._begun.popleft()
+        frame, observer = begun.frame, self._observers[begun.frame.camera_id]
+        if begun.work is None:
+            nobody = Detections.empty(frame.camera_id, frame.index, frame.captured_at_ns)
+            return frame, Observation(nobody, observer.nothing(frame))
+        self._in_work -= 1
+        detections = begun.work.result()
+        self._gates[frame.camera_id].saw(detections)
+        return frame, Observation(detections, observer.observe(frame, begun.picture, detections))
 
     def run(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Observation]]:
         """Yield each frame with its observation, in the order of ``frames``."""
-        for frame, detections in self._detector.detect_each(frames, self._ahead):
-            yield frame, Observation(detections, self._observers[frame.camera_id].observe(frame, detections))
+        try:
+            for frame in frames:
+                self.begin(frame)
+                while self.is_full:
+                    yield self.take()
+            while self._begun:
+                yield self.take()
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """Let go of what was begun with: whoever asked went away early."""
+        while self._begun:
+            work = self._begun.popleft().work
+            if work is not None:
+                work.result()
+        self._in_work = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from store_layout.model import Strict
 from vision.detectors.settings import DetectorSettings
+from vision.motion import MotionSettings
 from vision.people.settings import PeopleSettings
 from vision.shelves.settings import ShelvesSettings
 from vision.tracking.settings import TrackingSettings
@@ -34,6 +35,7 @@ class VisionSettings(Strict):
     """What the pipeline from frames to interactions can be told."""
 
     pipeline: PipelineSettings = PipelineSettings()
+    motion: MotionSettings = MotionSettings()
     detector: DetectorSettings = DetectorSettings()
     tracking: TrackingSettings = TrackingSettings()
     people: PeopleSettings = PeopleSettings()

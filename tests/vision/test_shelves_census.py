@@ -9,6 +9,7 @@ import pytest
 
 from store_layout.geometry import StoreGeometry
 from store_layout.model import Slot
+from vision.coarse import Coarse
 from vision.shelves import InteractionFinder, ShelfObserver, ShelvesSettings
 from vision.shelves.looks import histogram, to_lab
 from vision.shelves.references import References
@@ -188,7 +189,7 @@ def replayed(geometry: StoreGeometry, things: bool) -> list[Interaction]:
             "c", index, index * SECOND, nobody.boxes_xyxy_px, nobody.scores, nobody.hands_px,
             things_px=boxed.astype(np.float32) if things else None,
         )  # fmt: skip
-        view = observer.observe(Frame("c", index, index * SECOND, image), given)
+        view = observer.observe(Frame("c", index, index * SECOND, image), Coarse(image), given)
         assert (view.things is not None) == things
         found += finder.update(people(index * SECOND), [view])
     return [*found, *finder.finish(12 * SECOND)]
@@ -212,7 +213,8 @@ def test_things_beside_the_shelf_are_left_out(geometry: StoreGeometry) -> None:
     nobody = Detections.empty("c", 0, 0)
     things = np.array([[80, 60, 120, 100, 0.5], [10, 10, 60, 50, 0.9], [60, 100, 100, 140, 0.4]], np.float32)
     given = Detections("c", 0, 0, nobody.boxes_xyxy_px, nobody.scores, nobody.hands_px, things_px=things)
-    view = observer.observe(Frame("c", 0, 0, np.full((240, 320, 3), 120, np.uint8)), given)
+    image = np.full((240, 320, 3), 120, np.uint8)
+    view = observer.observe(Frame("c", 0, 0, image), Coarse(image), given)
     assert view.things is not None
     rows, columns = view.patches.shape[1:3]
     scale = columns / 160

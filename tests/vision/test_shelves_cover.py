@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vision.shelves.coarse import SCALE, Coarse
+from vision.coarse import SCALE, Coarse
 from vision.shelves.cover import PeopleCover, boxed_people
 from vision.shelves.settings import CoverSettings
 from vision.types import Detections

@@ -9,6 +9,7 @@ import pytest
 
 from store_layout.geometry import StoreGeometry
 from store_layout.model import Slot
+from vision.coarse import Coarse
 from vision.shelves import InteractionFinder, ShelfObserver, ShelvesSettings
 from vision.types import Detections, Frame, Interaction, People, SlotViews
 
@@ -74,7 +75,7 @@ def play(geometry: StoreGeometry, scene) -> tuple[list[Interaction], list[SlotVi
     found, views = [], []
     for index, (cans, hand_px, light) in enumerate(scene):
         frame = Frame("c", index, index * 10**9 // FPS, picture(index, cans, hand_px, light))
-        views.append(observer.observe(frame, seen(index, hand_px)))
+        views.append(observer.observe(frame, Coarse(frame.image), seen(index, hand_px)))
         found += finder.update(people(index, hand_px), [views[-1]])
     found += finder.finish(len(views) * 10**9 // FPS)
     return found, views
@@ -138,7 +139,7 @@ def test_a_pick_is_told_while_the_shopper_stands_on_before_the_shelf(geometry) -
         at_ns = index * 10**9 // FPS
         someone = Detections("c", index, at_ns, box, np.array([0.9], np.float32), hands)
         view = observer.observe(
-            Frame("c", index, at_ns, image), someone if at_px else Detections.empty("c", index, at_ns)
+            Frame("c", index, at_ns, image), Coarse(image), someone if at_px else Detections.empty("c", index, at_ns)
         )
         found += finder.update(people(index, at_px), [view])
     assert [(each.slot_id, each.change) for each in found] == [("g/s/right", -1)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vision.shelves.coarse import SCALE, Coarse, coarse_size
+from vision.coarse import SCALE, Coarse, coarse_size
 from vision.shelves.looks import Mask, distance, to_lab
 from vision.shelves.settings import CoverSettings
 from vision.types import F32, U8, Detections

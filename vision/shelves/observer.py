@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store_layout.geometry import StoreGeometry
+from vision.coarse import SCALE, Coarse, coarse_size
 from vision.shelves.atlas import GRID, SlotAtlas, front_areas_px2, make_atlas, patch_homographies
-from vision.shelves.coarse import SCALE, Coarse, coarse_size
 from vision.shelves.cover import NEVER_NS, PeopleCover, boxed_people, wide_box
 from vision.shelves.settings import ShelvesSettings
 from vision.shelves.units import unit_share
@@ -45,16 +45,25 @@ class ShelfObserver:
         self._sent_small = np.zeros((3, count, GRID, GRID), np.int16)
         self._sent_ns = np.full(count, NEVER_NS, np.int64)
 
-    def observe(self, frame: Frame, detections: Detections) -> SlotViews:
-        """Return the slots of ``frame`` that are worth keeping: with enough to read, and with news or due."""
+    def nothing(self, frame: Frame) -> SlotViews:
+        """Return no slots, for a frame in which nothing moves and nobody is."""
+        none = np.zeros((0, self._shape[0]), np.float32)
+        hidden = np.zeros((0, GRID, GRID), np.bool_)
+        patches = np.zeros((0, *self._shape[1:]), np.uint8)
+        return self._views(frame, np.zeros(0, np.int64), hidden, patches, none, None)
+
+    def observe(self, frame: Frame, picture: Coarse, detections: Detections) -> SlotViews:
+        """Return the slots of ``frame`` that are worth keeping: with enough to read, and with news or due.
+
+        ``picture`` is that of the frame, shrunk or yet to be.
+        """
         count = self._shape[0]
         if count == 0:
             nothing = np.zeros((0, GRID, GRID), np.bool_)
             none = np.zeros((len(detections), 0), np.float32)
             return self._views(frame, np.zeros(0, np.int64), nothing, np.zeros(self._shape, np.uint8), none, None)
-        coarse = Coarse(frame.image)
-        small = self._see(coarse)
-        people = self._people(coarse, detections)
+        small = self._see(picture)
+        people = self._people(picture, detections)
         hidden = people | self._moving(small, frame.captured_at_ns)
         chosen = np.flatnonzero(self._worth(small, hidden, frame.captured_at_ns))
         self._sent_small[:, chosen] = np.where(hidden[chosen], self._sent_small[:, chosen], small[:, chosen])
@@ -64,10 +73,11 @@ class ShelfObserver:
         patches = self._cut(frame.image, chosen)
         return self._views(frame, chosen, hidden, patches, hidden_by, self._things(chosen, detections))
 
-    def _see(self, coarse: Coarse) -> I16:
+    def _see(self, picture: Coarse) -> I16:
         """Return the colours (3, S, GRID, GRID) of all cells; planes lie apart, so that sums over them are quick."""
-        picture = coarse.shrunk(self._shrink)
-        found = cv2.remap(picture, *self._colours, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        found = cv2.remap(
+            picture.shrunk(self._shrink), *self._colours, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         return np.stack(cv2.split(found)).astype(np.int16).reshape(3, -1, GRID, GRID)
 
     def _cut(self, image: U8, chosen: I64) -> U8:
@@ -79,12 +89,12 @@ class ShelfObserver:
         cut = cv2.remap(image, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(cut, np.uint8).reshape(-1, rows, columns, 3)
 
-    def _people(self, coarse: Coarse, detections: Detections) -> Mask:
+    def _people(self, picture: Coarse, detections: Detections) -> Mask:
         """Return (S, GRID, GRID) where people are before the slots."""
         if self._is_slow:
             mask = boxed_people(detections, self._size, self._settings.cover)
         else:
-            mask = self._cover.mask(coarse, detections)
+            mask = self._cover.mask(picture, detections)
         hidden: Mask = mask[self._cells] > 0
         return hidden
 
