@@ -68,7 +68,7 @@ def repeat_recording(loaded: LoadedRecording, target: Path, seconds: float) -> P
         wanted = round(seconds * source.fps)
         pictures = [frame.image for frame in frames(source)]
         name = f"{camera.id}.mp4"
-        _encode(target / name, pictures, wanted, source.fps)
+        encode(target / name, pictures, wanted, source.fps)
         cameras.append(camera.model_copy(update={"video": name, "times": "container"}))
     target.joinpath("layout.yaml").write_bytes(loaded.layout_path.read_bytes())
     changed = {"layout": "layout.yaml", "cameras": tuple(cameras), "gate_scans": "gate_scans.yaml"}
@@ -86,7 +86,8 @@ def _link_references(loaded: LoadedRecording, target: Path) -> None:
             copy.write_bytes((loaded.layout_path.parent / name).read_bytes())
 
 
-def _encode(path: Path, pictures: list[np.ndarray], count: int, fps: float) -> None:
+def encode(path: Path, pictures: list[np.ndarray], count: int, fps: float) -> None:
+    """Write ``count`` frames to ``path``, the pictures again and again."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=round(fps), options={"crf": "26", "preset": "veryfast"})
         stream.height, stream.width = pictures[0].shape[:2]

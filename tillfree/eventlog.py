@@ -87,16 +87,20 @@ def _convert(hint: Any, value: Any) -> Any:
 class EventLogWriter:
     """Appends events to a file; each line is complete on disk or absent after a crash."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: IO[str], first_seq: int = 0) -> None:
+        """``first_seq`` is the number of the next line, where a log goes on."""
         self._stream = stream
-        self._seq = 0
+        self._seq = first_seq
 
     def write(self, events: Iterable[object]) -> None:
-        """Append ``events`` in order and hand them to the operating system."""
+        """Append ``events`` in order and hand them to the operating system together."""
+        lines = []
         for event in events:
-            self._stream.write(encode(self._seq, event) + "\n")
+            lines.append(encode(self._seq, event) + "\n")
             self._seq += 1
-        self._stream.flush()
+        if lines:
+            self._stream.write("".join(lines))
+            self._stream.flush()
 
 
 def read_events(path: Path) -> Iterator[object]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from billing.types import Charge
+from billing.types import Admission, Charge
 from checkout.types import (
     CartEvent,
     CartLine,
@@ -48,6 +48,7 @@ class VisitRecord:
     quantities: dict[str, int] = field(default_factory=dict)
     open_reviews: set[str] = field(default_factory=set)
     reviewed: bool = False
+    admitted: bool = False
     left_at_ns: int | None = None
     final_at_ns: int | None = None
     final_lines: tuple[CartLine, ...] | None = None
@@ -142,6 +143,8 @@ class StoreFold:
             case ReceiptFinalised():
                 visit = self.visits[event.visit_id]
                 visit.final_at_ns, visit.final_lines = event.at_ns, event.lines
+            case Admission():
+                self.visits[event.visit_id].admitted = True
             case Charge():
                 self.visits[event.visit_id].charge = event
 

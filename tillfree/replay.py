@@ -21,6 +21,7 @@ from recordings.files import LoadedRecording, load_recording
 from recordings.model import seconds_to_ns
 from store_layout.errors import InputError
 from store_layout.geometry import StoreGeometry
+from tillfree.billers import BillAtOnce
 from tillfree.evaluation.outcome import RunOutcome
 from tillfree.eventlog import EventLogWriter
 from tillfree.folds import StoreFold, outcome_of
@@ -191,7 +192,7 @@ class _Replay:
         self._run = StoreRun(
             FloorStage(self._geometry, settings.vision, load_references(loaded.store, loaded.layout_path.parent)),
             Checkout(settings.checkout, loaded.store),
-            self._billing,
+            BillAtOnce(self._billing),
             self._open_log(),
             gate_scans(loaded),
             keep_paths=options.paths,

@@ -38,7 +38,11 @@ class MotionSettings(Strict):
         "pixels of a picture of 640x360",
     )
     score: float = Field(
-        default=0.25, ge=0, le=1, description="people at least this sure keep a camera awake although nothing moves"
+        default=0.4,
+        ge=0,
+        le=1,
+        description="people at least this sure keep a camera awake although nothing moves; weaker ones are mostly things that "
+        "are taken for people, and people move",
     )
     hold_s: float = Field(
         default=2.0,

@@ -20,6 +20,7 @@ from checkout.checkout import Checkout
 from checkout.settings import CheckoutPolicy
 from checkout.types import GateScanned
 from store_layout.model import Camera, Gate, Gondola, Shelf, Slot, Store
+from tillfree.billers import BillAtOnce
 from tillfree.eventlog import EventLogWriter
 from tillfree.run import StoreRun
 from vision.pipeline import Instant
@@ -80,7 +81,7 @@ def test_a_charge_without_an_answer_is_asked_for_again_at_the_end(tmp_path: Path
     billing = BillingService(book, books, SandboxGateway(script=["ok", "timeout"]))
     log = StringIO()
     scans = [GateScanned("scan-1", "door", S, "token", 1)]
-    run = StoreRun(ToldFloor(), Checkout(CheckoutPolicy(), STORE), billing, EventLogWriter(log), scans)  # type: ignore[arg-type]
+    run = StoreRun(ToldFloor(), Checkout(CheckoutPolicy(), STORE), BillAtOnce(billing), EventLogWriter(log), scans)  # type: ignore[arg-type]
     run.finish()
     (visit,) = run.fold.visits.values()
     assert visit.charge is not None
