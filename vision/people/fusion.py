@@ -199,7 +199,7 @@ class PeopleFusion:
             unseen_s = (at_ns - person.seen_ns) / NS_PER_S
             if not person.confirmed:
                 kept += [person] if unseen_s <= s.founding_given_up_s else []
-            elif unseen_s <= self._kept_s(person):
+            elif unseen_s <= 0 or unseen_s <= self._kept_s(person):
                 kept.append(person)
             else:
                 events += self._gone_through(person)
@@ -218,10 +218,8 @@ class PeopleFusion:
         """Return whether the person is where people come from: at a gate or outside one; anywhere without gates."""
         if not self._geometry.gates:
             return True
-        place = np.array([person.place_m])
-        return any(
-            gates.in_area(gate, person.place_m) or float(gate.side(place)[0]) < 0.0 for gate in self._geometry.gates
-        )
+        place = person.place_m
+        return any(gate.place_of(place)[1] < 0.0 or gates.in_area(gate, place) for gate in self._geometry.gates)
 
     def _can_leave(self, person: Person) -> bool:
         """Return whether the person was last seen outside, or where a gate is."""
@@ -236,7 +234,7 @@ class PeopleFusion:
             if person.gate_sides[index] != gates.INSIDE or not gates.in_area(gate, person.place_m):
                 continue
             ahead = (person.state.x + person.state.vx, person.state.y + person.state.vy)
-            leaving = float(gate.side(np.array([ahead]))[0]) < float(gate.side(np.array([person.place_m]))[0])
+            leaving = gate.place_of(ahead)[1] < gate.place_of(person.place_m)[1]
             if leaving and gate.kind != "entry":
                 person.gate_sides[index] = gates.OUTSIDE
                 events.append(GateCrossing(person.person_id, gate.gate_id, "out", person.seen_ns))
