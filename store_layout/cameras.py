@@ -9,6 +9,7 @@ pixel's middle, so its principal point is ours less 0.5.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,6 +20,7 @@ from store_layout.errors import LayoutError
 from store_layout.model import Camera
 
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
 _NEWTON_STEPS = 12
@@ -193,6 +195,29 @@ class CameraModel:
         return wide & (y >= margin_px) & (y <= self.height_px - margin_px)
 
 
+class CameraRig:
+    """Several cameras asked at once: what arrays cost at every call is paid once for all of them."""
+
+    def __init__(self, cameras: Sequence[CameraModel]) -> None:
+        self.positions_m: F64 = np.array([camera.position_m for camera in cameras], np.float64).reshape(-1, 3)
+        matrices = np.array([camera.camera_matrix for camera in cameras], np.float64).reshape(-1, 3, 3)
+        self._focal, self._middle = matrices[:, [0, 1], [0, 1]], matrices[:, :2, 2]
+        self._distortion = np.array([camera.distortion for camera in cameras], np.float64).reshape(-1, 5)
+        self._limit = np.array([camera.radius2_limit for camera in cameras], np.float64)
+        self._rotation = np.array([camera.rotation for camera in cameras], np.float64).reshape(-1, 3, 3)
+
+    def rays(self, which: I64, pixels: F64) -> F64:
+        """Return the unit directions (N, 3) in the world of ``pixels`` (N, 2) of the cameras at places ``which`` (N,).
+
+        They are those of :meth:`CameraModel.rays`.
+        """
+        u, v = ((pixels - self._middle[which]) / self._focal[which]).T
+        a, b = undistort(u, v, self._distortion[which], self._limit[which])
+        ahead = np.stack([a, b, np.ones_like(a)], axis=1) / np.sqrt(a * a + b * b + 1.0)[:, None]
+        directions: F64 = (self._rotation[which] * ahead[:, :, None]).sum(axis=1)
+        return directions
+
+
 def _turn(matrix: F64, x: F64, y: F64, z: F64) -> tuple[F64, F64, F64]:
     """Return the three coordinates (N,) of ``matrix`` (3, 3) times points with coordinates ``x``, ``y``, ``z`` (N,)."""
     first, second, third = (a * x + b * y + c * z for a, b, c in matrix.tolist())
@@ -202,9 +227,10 @@ def _turn(matrix: F64, x: F64, y: F64, z: F64) -> tuple[F64, F64, F64]:
 def distort(a: F64, b: F64, distortion: F64) -> tuple[F64, F64]:
     """Return where the lens puts the ray (a, b, 1), each (N,), in units of the focal length.
 
+    ``distortion`` is one lens's (5,) or each ray's (N, 5).
     Source: OpenCV, "Camera Calibration and 3D Reconstruction", the five-coefficient model.
     """
-    k1, k2, p1, p2, k3 = distortion.tolist()
+    k1, k2, p1, p2, k3 = distortion.T
     r2 = a * a + b * b
     radial = 1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))
     u = a * radial + 2 * p1 * a * b + p2 * (r2 + 2 * a * a)
@@ -212,9 +238,10 @@ def distort(a: F64, b: F64, distortion: F64) -> tuple[F64, F64]:
     return u, v
 
 
-def undistort(u: F64, v: F64, distortion: F64, radius2_limit: float) -> tuple[F64, F64]:
+def undistort(u: F64, v: F64, distortion: F64, radius2_limit: float | F64) -> tuple[F64, F64]:
     """Return the rays (a, b, 1) that :func:`distort` puts at u, v, each (N,); NaN where there is none.
 
+    ``distortion`` and ``radius2_limit`` are one lens's, (5,) and a number, or each ray's, (N, 5) and (N,).
     Newton's method from (u, v). The steps are held inside the lens model's limit, so the
     folded-back second solution is never found.
     """
@@ -233,7 +260,7 @@ def undistort(u: F64, v: F64, distortion: F64, radius2_limit: float) -> tuple[F6
 
 def _newton_step(a: F64, b: F64, u: F64, v: F64, distortion: F64) -> tuple[F64, F64]:
     """Return how far, each (N,), to go from the rays (a, b, 1) so that :func:`distort` comes nearer to u, v."""
-    k1, k2, p1, p2, k3 = distortion.tolist()
+    k1, k2, p1, p2, k3 = distortion.T
     a2, b2, ab = a * a, b * b, a * b
     r2 = a2 + b2
     radial = 1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))
@@ -248,9 +275,9 @@ def _newton_step(a: F64, b: F64, u: F64, v: F64, distortion: F64) -> tuple[F64, 
     return (missing_u * dv_b - missing_v * du_b) / det, (missing_v * du_a - missing_u * du_b) / det
 
 
-def _clip_radius(a: F64, b: F64, radius2_limit: float) -> tuple[F64, F64]:
+def _clip_radius(a: F64, b: F64, radius2_limit: float | F64) -> tuple[F64, F64]:
     r2 = a * a + b * b
-    if r2.max() <= radius2_limit:
+    if (r2 <= radius2_limit).all():
         return a, b
     shrink = np.sqrt(np.where(r2 > radius2_limit, radius2_limit / np.where(r2 > 0, r2, 1.0), 1.0))
     return a * shrink, b * shrink

@@ -13,7 +13,7 @@ from shapely.geometry import Polygon
 
 from store_layout.cameras import CameraModel, angles_from_axes, axes_from_angles
 from store_layout.errors import LayoutError
-from store_layout.model import Gate, Gondola, Shelf, Slot, Store
+from store_layout.model import Gate, Gondola, Point2, Point3, Shelf, Slot, Store
 
 __all__ = [
     "CameraModel",
@@ -58,6 +58,8 @@ class ShelfPlace:
     width_m: float
     depth_m: float
     clearance_m: float
+    frame: tuple[float, float, float, float, float, float, float]
+    """The front's bottom left corner (x, y, z), then x and y of ``along`` and of ``normal``: for single points."""
 
     def to_shelf(self, points_m: F64) -> F64:
         """Return (N, 3) shelf coordinates of ``points_m`` (N, 3).
@@ -84,14 +86,16 @@ class ShelfPlace:
         inside: Bool = np.all((local >= -margin_m) & (local <= size + margin_m), axis=1)
         return inside
 
-    def holds(self, point_m: F64) -> bool:
-        """Return whether one point (3,) lies in the shelf's space: :meth:`contains` without the cost of arrays."""
-        (x, y, z), (x0, y0, z0) = point_m.tolist(), self.front_corners_m[3].tolist()
-        (ux, uy, _), (nx, ny, _) = self.along.tolist(), self.normal.tolist()
-        dx, dy, up = x - x0, y - y0, z - z0
-        along, inwards = dx * ux + dy * uy, -(dx * nx + dy * ny)
-        inside: bool = 0 <= along <= self.width_m and 0 <= inwards <= self.depth_m and 0 <= up <= self.clearance_m
-        return inside
+    def place_of(self, point_m: Point3) -> Point3:
+        """Return the shelf coordinates of one point: :meth:`to_shelf` without the cost of arrays."""
+        x0, y0, z0, ux, uy, nx, ny = self.frame
+        dx, dy = point_m[0] - x0, point_m[1] - y0
+        return dx * ux + dy * uy, -(dx * nx + dy * ny), point_m[2] - z0
+
+    def holds(self, point_m: Point3) -> bool:
+        """Return whether one point lies in the shelf's space: :meth:`contains` without the cost of arrays."""
+        along, inwards, up = self.place_of(point_m)
+        return 0 <= along <= self.width_m and 0 <= inwards <= self.depth_m and 0 <= up <= self.clearance_m
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,6 +141,13 @@ class GatePlace:
         offset = points - self.line_m[0]
         along: F64 = ux * offset[:, 0] + uy * offset[:, 1]
         return along
+
+    def place_of(self, point_m: Point2) -> Point2:
+        """Return :meth:`along` and :meth:`side` of one point, without the cost of arrays."""
+        (x0, y0), (x1, y1) = self.line_m.tolist()
+        ux, uy = _unit((x1 - x0, y1 - y0))
+        dx, dy = point_m[0] - x0, point_m[1] - y0
+        return ux * dx + uy * dy, ux * dy - uy * dx
 
     @property
     def length_m(self) -> float:
@@ -204,7 +215,7 @@ def _index(indices: dict[str, int], key: str, what: str) -> int:
     return indices[key]
 
 
-def _unit(vector: F64) -> tuple[float, float]:
+def _unit(vector: F64 | Point2) -> Point2:
     x, y = float(vector[0]), float(vector[1])
     length = math.hypot(x, y)
     return (x / length, y / length) if length > 0 else (1.0, 0.0)
@@ -255,6 +266,7 @@ def _shelf_place(gondola: Gondola, shelf: Shelf) -> ShelfPlace:
         width_m=gondola.width_m,
         depth_m=depth,
         clearance_m=shelf.clearance_m,
+        frame=(*corners[3].tolist(), *along[:2].tolist(), *normal[:2].tolist()),
     )
 
 

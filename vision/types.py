@@ -35,9 +35,11 @@ def _require(condition: bool, what: str) -> None:
 
 def _require_array(name: str, array: NDArray[np.generic], shape: tuple[int | None, ...], dtype: type) -> None:
     """Raise ValueError unless ``array`` has ``dtype`` and ``shape`` (None matches any length)."""
-    same_rank = array.ndim == len(shape)
-    fits = same_rank and all(want is None or want == got for want, got in zip(shape, array.shape, strict=True))
-    if not (fits and array.dtype == dtype):  # the text is only made when it is needed: naming a dtype is slow
+    got = array.shape
+    fits = len(got) == len(shape) and array.dtype == dtype
+    if fits and got != shape:  # shapes without a None mostly are equal, which is told at once
+        fits = None in shape and all(want is None or want == have for want, have in zip(shape, got, strict=True))
+    if not fits:  # the text is only made when it is needed: naming a dtype is slow
         raise ValueError(f"{name} must be {np.dtype(dtype)} of shape {shape}, not {array.dtype} of shape {array.shape}")
 
 
@@ -122,7 +124,7 @@ class Tracks:
     def __post_init__(self) -> None:
         _require_array("track_ids", self.track_ids, (len(self.detections),), np.int64)
         _require_array("rows", self.rows, (len(self.detections),), np.int64)
-        _require(len(np.unique(self.track_ids)) == len(self.track_ids), "track_ids must be unique within a frame")
+        _require(len(set(self.track_ids.tolist())) == len(self.track_ids), "track_ids must be unique within a frame")
 
     def __len__(self) -> int:
         return len(self.track_ids)

@@ -50,7 +50,7 @@ def test_shelf_coordinates_go_both_ways(geometry: StoreGeometry) -> None:
         assert shelf.contains(shelf.to_world(local), margin_m=0.25).all()
         near = shelf.centre_m + np.random.default_rng(7).uniform(-0.7, 0.7, (200, 3))
         for points in (near, shelf.box_corners_m, shelf.to_world(local)):
-            assert [shelf.holds(point) for point in points] == shelf.contains(points).tolist()
+            assert [shelf.holds((x, y, z)) for x, y, z in points.tolist()] == shelf.contains(points).tolist()
 
 
 def test_the_shop_is_to_the_left_of_the_gate(geometry: StoreGeometry) -> None:

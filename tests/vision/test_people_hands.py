@@ -31,10 +31,15 @@ def geometry() -> StoreGeometry:
     return STORE
 
 
+def as_point(values: np.ndarray) -> tuple[float, float, float]:
+    x, y, z = values.tolist()
+    return x, y, z
+
+
 def ray_to(geometry: StoreGeometry, camera: str, point: tuple[float, float, float], side: int) -> HandRay:
     origin = geometry.cameras[camera].position_m
     away = np.array(point) - origin
-    return HandRay(camera, side, origin, away / np.linalg.norm(away), 0.9)
+    return HandRay(camera, side, as_point(origin), as_point(away / np.linalg.norm(away)), 0.9)
 
 
 def test_two_hands_are_found_though_cameras_call_them_by_other_sides(geometry: StoreGeometry) -> None:
@@ -48,7 +53,7 @@ def test_two_hands_are_found_though_cameras_call_them_by_other_sides(geometry: S
     hands = hands_of(rays, (2.5, 3.2), geometry, SETTINGS)
     assert len(hands) == 2
     for want in (one, two):
-        assert min(np.linalg.norm(hand.point_m - np.array(want)) for hand in hands) < 1e-6
+        assert min(np.linalg.norm(np.array(hand.point_m) - np.array(want)) for hand in hands) < 1e-6
 
 
 def test_rays_that_miss_each_other_make_no_hand_between_them(geometry: StoreGeometry) -> None:
@@ -59,9 +64,9 @@ def test_rays_that_miss_each_other_make_no_hand_between_them(geometry: StoreGeom
 
 
 def test_parallel_rays_give_no_depth() -> None:
-    ahead = np.array([0.0, 1.0, 0.0])
-    a = HandRay("a", 0, np.zeros(3), ahead, 1.0)
-    b = HandRay("b", 0, np.array([0.1, 0.0, 0.0]), ahead, 1.0)
+    ahead = (0.0, 1.0, 0.0)
+    a = HandRay("a", 0, (0.0, 0.0, 0.0), ahead, 1.0)
+    b = HandRay("b", 0, (0.1, 0.0, 0.0), ahead, 1.0)
     assert nearest_point(a, b, SETTINGS.minimum_sine) is None
 
 
@@ -70,8 +75,8 @@ def test_one_camera_puts_a_reaching_hand_on_the_shelf(geometry: StoreGeometry) -
     target = shelf.to_world(np.array([[0.9, SETTINGS.shelf_depth_m, 0.2]]))[0]
     body = (float(target[0]) + 0.5, float(target[1]))
     (hand,) = hands_of([ray_to(geometry, "south", tuple(target), 1)], body, geometry, SETTINGS)
-    assert shelf.contains(hand.point_m[None], 0.02)[0]
-    assert np.linalg.norm(hand.point_m - target) < 0.12
+    assert shelf.contains(np.array([hand.point_m]), 0.02)[0]
+    assert np.linalg.norm(np.array(hand.point_m) - target) < 0.12
 
 
 def test_a_hand_farther_away_than_an_arm_is_nobodys(geometry: StoreGeometry) -> None:
@@ -81,13 +86,15 @@ def test_a_hand_farther_away_than_an_arm_is_nobodys(geometry: StoreGeometry) -> 
 
 def test_hands_stay_in_their_rows_when_cameras_change_their_minds() -> None:
     left, right = np.array([1.0, 1.0, 1.0]), np.array([2.0, 1.0, 1.0])
-    points, confidence = in_rows([Hand(right, 0.8, 0), Hand(left, 0.9, 1)], np.stack([left, right]), (True, True))
+    points, confidence = in_rows(
+        [Hand(as_point(right), 0.8, 0), Hand(as_point(left), 0.9, 1)], np.stack([left, right]), (True, True)
+    )
     np.testing.assert_allclose(points, np.stack([left, right]))
     assert confidence.tolist() == [0.9, 0.8]
 
 
 def test_an_unseen_hand_is_nan_with_no_confidence() -> None:
-    points, confidence = in_rows([Hand(np.ones(3), 0.8, 1)], np.full((2, 3), np.nan), (False, False))
+    points, confidence = in_rows([Hand((1.0, 1.0, 1.0), 0.8, 1)], np.full((2, 3), np.nan), (False, False))
     assert np.isnan(points[0]).all()
     assert confidence.tolist() == [0.0, 0.8]
 
@@ -189,7 +196,7 @@ def test_a_lone_hand_is_as_far_away_as_its_shoulder(geometry: StoreGeometry) -> 
     ray, hand = stretched(geometry, (2.75, 3.05, SETTINGS.shoulder_height_m))
     (known,) = hands_of([ray], (2.45, 3.05), geometry, SETTINGS)
     (above_feet,) = hands_of([replace(ray, shoulder=None)], (2.45, 3.05), geometry, SETTINGS)
-    errors = [float(np.linalg.norm(each.point_m - hand)) for each in (known, above_feet)]
+    errors = [float(np.linalg.norm(np.array(each.point_m) - hand)) for each in (known, above_feet)]
     assert errors[0] < 0.7 * errors[1], "feet and shoulder are half believed each, seen from this far"
 
 
@@ -198,8 +205,8 @@ def test_taller_people_have_their_shoulders_higher(geometry: StoreGeometry) -> N
     ray, hand = stretched(geometry, shoulder)
     (known,) = hands_of([ray], shoulder[:2], geometry, SETTINGS, shoulder[2])
     (usual,) = hands_of([ray], shoulder[:2], geometry, SETTINGS)
-    assert np.linalg.norm(known.point_m - hand) < 0.08
-    assert np.linalg.norm(usual.point_m - hand) > 0.12
+    assert np.linalg.norm(np.array(known.point_m) - hand) < 0.08
+    assert np.linalg.norm(np.array(usual.point_m) - hand) > 0.12
 
 
 def test_a_front_seen_edge_on_takes_no_hand() -> None:
@@ -210,10 +217,12 @@ def test_a_front_seen_edge_on_takes_no_hand() -> None:
     def hand_of(slope: float) -> Hand:
         away = shelf.along - shelf.normal * slope
         direction = away / np.linalg.norm(away)
-        (hand,) = hands_of([HandRay("c", 0, before - 2.0 * direction, direction, 0.9)], body, STORE, SETTINGS)
+        (hand,) = hands_of(
+            [HandRay("c", 0, as_point(before - 2.0 * direction), as_point(direction), 0.9)], body, STORE, SETTINGS
+        )
         return hand
 
-    assert shelf.contains(hand_of(0.3).point_m[None], 0.01)[0]
+    assert shelf.contains(np.array([hand_of(0.3).point_m]), 0.01)[0]
     grazing = hand_of(0.14)
     assert grazing.confidence == pytest.approx(0.9 * SETTINGS.body_confidence)
     np.testing.assert_allclose(grazing.point_m, before, atol=0.1)

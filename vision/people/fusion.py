@@ -11,16 +11,15 @@ from shapely.prepared import prep
 from store_layout.geometry import StoreGeometry
 from vision.people import gates, matching
 from vision.people.floor_filter import FloorState, added
-from vision.people.hands import HandRay, hands_of, in_rows
+from vision.people.hand_rays import hand_rays
+from vision.people.hands import hands_of, in_rows
 from vision.people.identity import Identities
 from vision.people.person import Person, cosine
 from vision.people.settings import PeopleSettings
-from vision.people.sightings import FloorView, Sighting, sightings_of
-from vision.types import F64, I64, GateCrossing, People, PersonRejoined, PersonVanished, Tracks
+from vision.people.sightings import FloorView, FloorViews, Sighting, all_sightings
+from vision.types import GateCrossing, People, PersonRejoined, PersonVanished, Tracks
 
 NS_PER_S = 1_000_000_000
-LEFT_SHOULDER = 5
-"""Row of COCO's 17 keypoints; the right shoulder is the next."""
 FloorEvent = GateCrossing | PersonVanished | PersonRejoined
 
 
@@ -35,7 +34,7 @@ class PeopleFusion:
         self._geometry = geometry
         self._settings = settings
         self._floor = prep(geometry.floor)
-        self._views = {camera_id: FloorView(geometry, camera_id) for camera_id in geometry.cameras}
+        self._views = FloorViews([FloorView(geometry, camera_id) for camera_id in geometry.cameras])
         self._people: list[Person] = []
         self._identities = Identities(settings)
         self._last_ns: int | None = None
@@ -46,17 +45,15 @@ class PeopleFusion:
     def update(self, captured_at_ns: int, tracks: Sequence[Tracks]) -> tuple[People, tuple[FloorEvent, ...]]:
         """Take one instant's tracks; return the people there and what became known of them."""
         by_camera = sorted(tracks, key=lambda each: each.detections.camera_id)
-        cameras = {each.detections.camera_id: each for each in by_camera}
         self._predict(captured_at_ns)
         unexplained: list[Sighting] = []
-        for each in by_camera:
-            view = self._views[each.detections.camera_id]
-            unexplained += self._match(captured_at_ns, sightings_of(each, view, self._settings.sighting))
+        for sightings in all_sightings(by_camera, self._views, self._settings.sighting):
+            unexplained += self._match(captured_at_ns, sightings)
         self._found(captured_at_ns, unexplained)
         self._correct()
         self._confirm(captured_at_ns)
         events: list[FloorEvent] = list(self._identities.update(self._people, captured_at_ns))
-        self._reach(captured_at_ns, cameras)
+        self._reach(captured_at_ns, by_camera)
         events += self._cross(captured_at_ns)
         events += self._give_up(captured_at_ns)
         return self._report(captured_at_ns), tuple(events)
@@ -202,7 +199,7 @@ class PeopleFusion:
             unseen_s = (at_ns - person.seen_ns) / NS_PER_S
             if not person.confirmed:
                 kept += [person] if unseen_s <= s.founding_given_up_s else []
-            elif unseen_s <= self._kept_s(person):
+            elif unseen_s <= 0 or unseen_s <= self._kept_s(person):
                 kept.append(person)
             else:
                 events += self._gone_through(person)
@@ -221,10 +218,8 @@ class PeopleFusion:
         """Return whether the person is where people come from: at a gate or outside one; anywhere without gates."""
         if not self._geometry.gates:
             return True
-        place = np.array([person.place_m])
-        return any(
-            gates.in_area(gate, person.place_m) or float(gate.side(place)[0]) < 0.0 for gate in self._geometry.gates
-        )
+        place = person.place_m
+        return any(gate.place_of(place)[1] < 0.0 or gates.in_area(gate, place) for gate in self._geometry.gates)
 
     def _can_leave(self, person: Person) -> bool:
         """Return whether the person was last seen outside, or where a gate is."""
@@ -239,18 +234,18 @@ class PeopleFusion:
             if person.gate_sides[index] != gates.INSIDE or not gates.in_area(gate, person.place_m):
                 continue
             ahead = (person.state.x + person.state.vx, person.state.y + person.state.vy)
-            leaving = float(gate.side(np.array([ahead]))[0]) < float(gate.side(np.array([person.place_m]))[0])
+            leaving = gate.place_of(ahead)[1] < gate.place_of(person.place_m)[1]
             if leaving and gate.kind != "entry":
                 person.gate_sides[index] = gates.OUTSIDE
                 events.append(GateCrossing(person.person_id, gate.gate_id, "out", person.seen_ns))
         return events
 
-    def _reach(self, at_ns: int, cameras: dict[str, Tracks]) -> None:
+    def _reach(self, at_ns: int, tracks: Sequence[Tracks]) -> None:
         """Find the hands of everybody seen now."""
         s = self._settings.hands
-        rays = {camera: self._rays(camera, tracks) for camera, tracks in cameras.items()}
+        rays = hand_rays(tracks, self._views, s)
         for person in self._people:
-            own = [ray for each in person.now for ray in rays[each.camera_id].get(each.row, [])]
+            own = [ray for each in person.now for ray in rays.get((each.camera_id, each.row), ())]
             hands = hands_of(own, person.place_m, self._geometry, s, self._shoulder_m(person)) if own else []
             left, right = (at_ns - last <= s.memory_s * NS_PER_S and last > 0 for last in person.last_hands_ns)
             person.hands_m, person.hands_confidence = in_rows(hands, person.last_hands_m, (left, right))
@@ -268,33 +263,6 @@ class PeopleFusion:
             seen = sighting.seen_height_std_m * sighting.seen_height_std_m
             tall_m = (seen * tall_m + usual * person.height_m) / (usual + seen)
         return self._settings.hands.shoulder_height_m * tall_m / sighting.body_height_m
-
-    def _rays(self, camera_id: str, tracks: Tracks) -> dict[int, list[HandRay]]:
-        """Return the rays to all hands that a camera sees, by row of its tracks."""
-        hands = tracks.detections.hands_px.astype(np.float64)
-        rows, sides = np.nonzero(hands[:, :, 2] >= self._settings.hands.minimum_confidence)
-        result: dict[int, list[HandRay]] = {}
-        if len(rows) == 0:
-            return result
-        origin, directions = self._geometry.cameras[camera_id].rays(hands[rows, sides, :2])
-        shoulders = self._shoulder_rays(camera_id, tracks, rows, sides)
-        for row, side, direction, shoulder in zip(rows.tolist(), sides.tolist(), directions, shoulders, strict=True):
-            if np.isfinite(direction).all():
-                known = shoulder if np.isfinite(shoulder).all() else None
-                ray = HandRay(camera_id, side, origin, direction, float(hands[row, side, 2]), known)
-                result.setdefault(row, []).append(ray)
-        return result
-
-    def _shoulder_rays(self, camera_id: str, tracks: Tracks, rows: I64, sides: I64) -> F64:
-        """Return (K, 3) directions to the shoulders of hands, NaN where the detector gives no skeleton or doubts it."""
-        keypoints = tracks.detections.keypoints_px
-        if keypoints is None:
-            return np.full((len(rows), 3), np.nan)
-        shoulders = keypoints[rows, sides + LEFT_SHOULDER].astype(np.float64)
-        _, directions = self._geometry.cameras[camera_id].rays(shoulders[:, :2])
-        seen = shoulders[:, 2:] >= self._settings.hands.shoulder_confidence
-        result: F64 = np.where(seen, directions, np.nan)
-        return result
 
     def _is_told(self, person: Person, at_ns: int) -> bool:
         """Return whether a person is reported: everybody inside, and whoever is still in view outside."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
 from shapely.geometry import Point
 
 from store_layout.geometry import GatePlace
@@ -15,7 +14,7 @@ INSIDE, UNKNOWN, OUTSIDE = 1, 0, -1
 
 def side_of(gate: GatePlace, place_m: tuple[float, float], settings: GateSettings) -> int:
     """Return the side of the gate's line that ``place_m`` is clearly on, UNKNOWN within the hysteresis."""
-    side = float(gate.side(np.array([place_m]))[0])
+    _, side = gate.place_of(place_m)
     if abs(side) < settings.hysteresis_m:
         return UNKNOWN
     return INSIDE if side > 0 else OUTSIDE
@@ -23,7 +22,7 @@ def side_of(gate: GatePlace, place_m: tuple[float, float], settings: GateSetting
 
 def passes(gate: GatePlace, place_m: tuple[float, float], settings: GateSettings) -> bool:
     """Return whether ``place_m`` is between the gate's posts, or little beside them."""
-    along = float(gate.along(np.array([place_m]))[0])
+    along, _ = gate.place_of(place_m)
     return -settings.beside_m <= along <= gate.length_m + settings.beside_m
 
 

@@ -1,38 +1,62 @@
-"""Hands in 3D: where two cameras' rays meet, else on the shelf that one camera's ray reaches."""
+"""Hands in 3D: where two cameras' rays meet, else on the shelf that one camera's ray reaches.
+
+Written out in plain floats: somebody has a few rays, and arrays of three cost ten times as much.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from store_layout.geometry import ShelfPlace, StoreGeometry
+from store_layout.model import Point3
 from vision.people.settings import HandSettings3D
 from vision.types import F64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HandRay:
-    """A line of sight to a hand: ``origin_m`` (3,), unit ``direction`` (3,), and how sure the camera is.
+    """A line of sight to a hand: from ``origin_m`` in the unit ``direction``, and how sure the camera is.
 
-    ``shoulder`` (3,) is the unit direction to the same arm's shoulder, where a skeleton shows it.
+    ``shoulder`` is the unit direction to the same arm's shoulder, where a skeleton shows it.
     """
 
     camera_id: str
     side: int
-    origin_m: F64
-    direction: F64
+    origin_m: Point3
+    direction: Point3
     confidence: float
-    shoulder: F64 | None = None
+    shoulder: Point3 | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hand:
-    """A hand at ``point_m`` (3,). ``side`` is what most cameras called it."""
+    """A hand at ``point_m``. ``side`` is what most cameras called it."""
 
-    point_m: F64
+    point_m: Point3
     confidence: float
     side: int
+
+
+def _less(a: Point3, b: Point3) -> Point3:
+    return a[0] - b[0], a[1] - b[1], a[2] - b[2]
+
+
+def _dot(a: Point3, b: Point3) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _distance2(a: Point3, b: Point3) -> float:
+    away = _less(a, b)
+    return _dot(away, away)
+
+
+def _on(ray: HandRay, reach_m: float, direction: Point3 | None = None) -> Point3:
+    """Return the point that far along a ray, or along another direction from its camera."""
+    (x, y, z), (dx, dy, dz) = ray.origin_m, ray.direction if direction is None else direction
+    return x + reach_m * dx, y + reach_m * dy, z + reach_m * dz
 
 
 def hands_of(
@@ -74,7 +98,7 @@ def hands_of(
 
 def _crossing_pairs(
     rays: list[HandRay], floor_m: tuple[float, float], settings: HandSettings3D
-) -> list[tuple[float, int, int, F64]]:
+) -> list[tuple[float, int, int, Point3]]:
     """Return gap, two ray places and the point between them, for rays that can show one hand, narrowest first."""
     pairs = []
     for i in range(len(rays)):
@@ -91,132 +115,128 @@ def _crossing_pairs(
     return sorted(pairs, key=lambda pair: pair[:3])
 
 
-def _doubtful(a: HandRay, b: HandRay, point_m: F64, settings: HandSettings3D) -> Hand:
+def _doubtful(a: HandRay, b: HandRay, point_m: Point3, settings: HandSettings3D) -> Hand:
     """Return the hand of two rays that miss each other by more than they should: on the surer camera's ray."""
     sure = a if (a.confidence, a.camera_id) >= (b.confidence, b.camera_id) else b
-    along = float(((point_m - sure.origin_m) * sure.direction).sum())
+    along = _dot(_less(point_m, sure.origin_m), sure.direction)
     confidence = (a.confidence + b.confidence) / 2 * settings.doubtful_confidence
-    return Hand(sure.origin_m + along * sure.direction, confidence, sure.side)
+    return Hand(_on(sure, along), confidence, sure.side)
 
 
-def nearest_point(a: HandRay, b: HandRay, minimum_sine: float) -> tuple[float, F64] | None:
+def nearest_point(a: HandRay, b: HandRay, minimum_sine: float) -> tuple[float, Point3] | None:
     """Return the gap between two rays and the middle of it; None if they run side by side or apart."""
-    dot = float((a.direction * b.direction).sum())
+    dot = _dot(a.direction, b.direction)
     sine2 = 1.0 - dot * dot
     if sine2 < minimum_sine * minimum_sine:
         return None
-    offset = b.origin_m - a.origin_m
-    along_a, along_b = float((offset * a.direction).sum()), float((offset * b.direction).sum())
+    offset = _less(b.origin_m, a.origin_m)
+    along_a, along_b = _dot(offset, a.direction), _dot(offset, b.direction)
     reach_a = (along_a - dot * along_b) / sine2
     reach_b = (dot * along_a - along_b) / sine2
     if reach_a <= 0 or reach_b <= 0:
         return None
-    point_a, point_b = a.origin_m + reach_a * a.direction, b.origin_m + reach_b * b.direction
-    gap = point_a - point_b
-    return float(np.sqrt((gap * gap).sum())), (point_a + point_b) / 2
+    (ax, ay, az), (bx, by, bz) = _on(a, reach_a), _on(b, reach_b)
+    gap2 = _distance2((ax, ay, az), (bx, by, bz))
+    return math.sqrt(gap2), ((ax + bx) / 2, (ay + by) / 2, (az + bz) / 2)
 
 
-def _in_reach(point_m: F64, floor_m: tuple[float, float], settings: HandSettings3D) -> bool:
-    dx, dy = float(point_m[0]) - floor_m[0], float(point_m[1]) - floor_m[1]
+def _in_reach(point_m: Point3, floor_m: tuple[float, float], settings: HandSettings3D) -> bool:
+    dx, dy = point_m[0] - floor_m[0], point_m[1] - floor_m[1]
     flat2 = dx * dx + dy * dy
-    return flat2 <= settings.arm_reach_m**2 and 0.0 <= float(point_m[2]) <= 2.4
+    return flat2 <= settings.arm_reach_m**2 and 0.0 <= point_m[2] <= 2.4
 
 
-def _near_one(hands: list[Hand], point_m: F64) -> bool:
+def _near_one(hands: list[Hand], point_m: Point3) -> bool:
     """Return whether a hand was already found within 6 cm: the same seen twice."""
-    return any(float(((hand.point_m - point_m) ** 2).sum()) < 0.06**2 for hand in hands)
+    return any(_distance2(hand.point_m, point_m) < 0.06**2 for hand in hands)
 
 
-def _joins(rays: list[HandRay], k: int, pair: tuple[int, int], point_m: F64, settings: HandSettings3D) -> bool:
+def _joins(rays: list[HandRay], k: int, pair: tuple[int, int], point_m: Point3, settings: HandSettings3D) -> bool:
     others = {rays[i].camera_id for i in pair}
     return rays[k].camera_id not in others and _miss_m(rays[k], point_m) <= settings.ray_gap_m
 
 
-def _miss_m(ray: HandRay, point_m: F64) -> float:
-    offset = point_m - ray.origin_m
-    along = float((offset * ray.direction).sum())
-    side = offset - along * ray.direction
-    return float(np.sqrt((side * side).sum()))
+def _miss_m(ray: HandRay, point_m: Point3) -> float:
+    foot = _on(ray, _dot(_less(point_m, ray.origin_m), ray.direction))
+    return math.sqrt(_distance2(point_m, foot))
 
 
 def _passes_one(hands: list[Hand], ray: HandRay, settings: HandSettings3D) -> bool:
     return any(_miss_m(ray, hand.point_m) <= settings.ray_gap_m for hand in hands)
 
 
-def _met(rays: list[HandRay], start_m: F64) -> Hand:
+def _met(rays: list[HandRay], start_m: Point3) -> Hand:
     """Return the hand nearest to all of ``rays``: a few steps of averaging their feet of perpendicular."""
     point = start_m
     for _ in range(8 if len(rays) > 2 else 0):
-        feet = [ray.origin_m + float(((point - ray.origin_m) * ray.direction).sum()) * ray.direction for ray in rays]
-        point = sum(feet[1:], feet[0]) / len(feet)
+        feet = [_on(ray, _dot(_less(point, ray.origin_m), ray.direction)) for ray in rays]
+        x, y, z = (sum(values) / len(feet) for values in zip(*feet, strict=True))
+        point = (x, y, z)
     strongest = max(rays, key=lambda ray: ray.confidence)
     mean = sum(ray.confidence for ray in rays) / len(rays)
     return Hand(point, mean, strongest.side)
 
 
-def _shoulder(ray: HandRay, floor_m: tuple[float, float], height_m: float, settings: HandSettings3D) -> F64:
+def _shoulder(ray: HandRay, floor_m: tuple[float, float], height_m: float, settings: HandSettings3D) -> Point3:
     """Return where the ray's shoulder is: on its own line of sight, about as high and as near the feet as shoulders are.
 
     Without that line of sight it is above the feet. The point of least squares has a closed form.
     """
-    above = np.array([floor_m[0], floor_m[1], height_m])
+    above = (floor_m[0], floor_m[1], height_m)
     if ray.shoulder is None:
         return above
-    std = np.array([settings.shoulder_aside_m, settings.shoulder_aside_m, settings.shoulder_height_std_m])
-    weights = 1.0 / (std * std)
-    reach = float((weights * ray.shoulder * (above - ray.origin_m)).sum()) / float(
-        (weights * ray.shoulder * ray.shoulder).sum()
-    )
-    point: F64 = ray.origin_m + max(reach, 0.0) * ray.shoulder
-    return point
+    x, y, z = ray.shoulder
+    aside, upright = 1.0 / settings.shoulder_aside_m**2, 1.0 / settings.shoulder_height_std_m**2
+    weighed = (aside * x, aside * y, upright * z)
+    reach = _dot(weighed, _less(above, ray.origin_m)) / _dot(weighed, ray.shoulder)
+    return _on(ray, max(reach, 0.0), ray.shoulder)
 
 
 def _alone(
-    ray: HandRay, shoulder: F64, geometry: StoreGeometry, settings: HandSettings3D, seen_twice: bool
+    ray: HandRay, shoulder: Point3, geometry: StoreGeometry, settings: HandSettings3D, seen_twice: bool
 ) -> Hand | None:
     """Return the hand on the nearest shelf front that the ray meets within an arm's length, else as far as its shoulder.
 
     Where a second camera sees the person's hands and does not bear this ray out (``seen_twice``),
     it is not put on a shelf that merely stands behind the body.
     """
+    arm2 = settings.arm_length_m**2
     beside = _beside_body(ray, shoulder)
-    if beside is not None and float(((beside - shoulder) ** 2).sum()) > settings.arm_length_m**2:
+    if beside is not None and _distance2(beside, shoulder) > arm2:
         beside = None
     if beside is not None and any(shelf.holds(beside) for shelf in geometry.shelves):
         return Hand(beside, ray.confidence * settings.shelf_confidence, ray.side)
     fronts = [
-        point
+        (round(away2, 9), point[2], point)
         for shelf in (() if seen_twice else geometry.shelves)
         if (point := _on_front(ray, shelf, settings)) is not None
-        and float(((point - shoulder) ** 2).sum()) <= settings.arm_length_m**2
+        and (away2 := _distance2(point, shoulder)) <= arm2
+        and shelf.holds(point)
     ]
     if fronts:
-        nearest = min(fronts, key=lambda point: (round(float(((point - shoulder) ** 2).sum()), 9), float(point[2])))
-        return Hand(nearest, ray.confidence * settings.shelf_confidence, ray.side)
+        return Hand(min(fronts)[2], ray.confidence * settings.shelf_confidence, ray.side)
     return None if beside is None else Hand(beside, ray.confidence * settings.body_confidence, ray.side)
 
 
-def _on_front(ray: HandRay, shelf: ShelfPlace, settings: HandSettings3D) -> F64 | None:
-    """Return the point just behind the shelf's front where the ray enters it, or None where it misses or grazes it."""
-    slope = float((ray.direction * shelf.normal).sum())
+def _on_front(ray: HandRay, shelf: ShelfPlace, settings: HandSettings3D) -> Point3 | None:
+    """Return the point just behind the plane of the shelf's front where the ray meets it, or None where it grazes it."""
+    x0, y0, _, _, _, nx, ny = shelf.frame
+    slope = ray.direction[0] * nx + ray.direction[1] * ny
     if abs(slope) < settings.minimum_sine:
         return None  # the front is edge-on: a hair's breadth in the picture would be a metre along the shelf
-    front = shelf.front_corners_m[3] - shelf.normal * settings.shelf_depth_m
-    reach = float(((front - ray.origin_m) * shelf.normal).sum()) / slope
-    if reach <= 0:
-        return None
-    point = ray.origin_m + reach * ray.direction
-    return point if shelf.holds(point) else None
+    behind_x, behind_y = x0 - nx * settings.shelf_depth_m, y0 - ny * settings.shelf_depth_m
+    reach = ((behind_x - ray.origin_m[0]) * nx + (behind_y - ray.origin_m[1]) * ny) / slope
+    return _on(ray, reach) if reach > 0 else None
 
 
-def _beside_body(ray: HandRay, shoulder_m: F64) -> F64 | None:
+def _beside_body(ray: HandRay, shoulder_m: Point3) -> Point3 | None:
     """Return the point of the ray that is nearest to the upright axis through the shoulder."""
-    flat2 = float(ray.direction[0] ** 2 + ray.direction[1] ** 2)
+    dx, dy, _ = ray.direction
+    flat2 = dx**2 + dy**2
     if flat2 < 1e-9:
         return None
-    offset = shoulder_m - ray.origin_m
-    reach = float(offset[0] * ray.direction[0] + offset[1] * ray.direction[1]) / flat2
-    return ray.origin_m + reach * ray.direction if reach > 0 else None
+    reach = ((shoulder_m[0] - ray.origin_m[0]) * dx + (shoulder_m[1] - ray.origin_m[1]) * dy) / flat2
+    return _on(ray, reach) if reach > 0 else None
 
 
 def in_rows(hands: list[Hand], last_m: F64, recent: tuple[bool, bool]) -> tuple[F64, F64]:
@@ -227,19 +247,19 @@ def in_rows(hands: list[Hand], last_m: F64, recent: tuple[bool, bool]) -> tuple[
     points, confidence = np.full((2, 3), np.nan), np.zeros(2)
     if not hands:
         return points, confidence
+    before = [tuple(row) if known else None for row, known in zip(last_m.tolist(), recent, strict=True)]
     orders = ((0, 1), (1, 0))
-    best = min(orders, key=lambda order: (round(_row_cost(hands, order, last_m, recent), 6), order))
+    best = min(orders, key=lambda order: (round(_row_cost(hands, order, before), 6), order))
     for hand, row in zip(hands, best, strict=False):
-        points[row], confidence[row] = np.round(hand.point_m, 6), round(hand.confidence, 6)
+        points[row], confidence[row] = [round(value, 6) for value in hand.point_m], round(hand.confidence, 6)
     return points, confidence
 
 
-def _row_cost(hands: list[Hand], order: tuple[int, int], last_m: F64, recent: tuple[bool, bool]) -> float:
+def _row_cost(hands: list[Hand], order: tuple[int, int], before: list[Point3 | None]) -> float:
+    """Return what it costs to call the hands by the sides ``order``, of which some were somewhere ``before``."""
     cost = 0.0
     for hand, row in zip(hands, order, strict=False):
-        if recent[row]:
-            cost += min(float(np.sqrt(((hand.point_m - last_m[row]) ** 2).sum())), 0.8)
-        else:
-            cost += 0.4
+        last = before[row]
+        cost += 0.4 if last is None else min(math.sqrt(_distance2(hand.point_m, last)), 0.8)
         cost += 0.0 if hand.side == row else 0.1
     return cost

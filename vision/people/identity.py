@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections.abc import Sequence
+
+import numpy as np
 
 from vision.people.person import Person, cosine
 from vision.people.settings import PeopleSettings
@@ -33,7 +35,7 @@ class Identities:
         rejoined = self._fold(people, at_ns)
         confirmed = [person for person in people if person.confirmed]
         self._forget({person.key for person in confirmed})
-        for a, b in combinations(confirmed, 2):
+        for a, b in self._to_watch(confirmed):
             self._watch(a, b, at_ns)
         meeting = {key for pair, each in self._meetings.items() if each.apart_since_ns is None for key in pair}
         for person in people:
@@ -44,6 +46,12 @@ class Identities:
     def _forget(self, keys: set[int]) -> None:
         for pair in [pair for pair in self._meetings if not keys.issuperset(pair)]:
             del self._meetings[pair]
+
+    def _to_watch(self, confirmed: list[Person]) -> list[tuple[Person, Person]]:
+        """Return the pairs that are near each other or have met, in the order of ``confirmed``."""
+        place = {person.key: place for place, person in enumerate(confirmed)}
+        met = {(place[a], place[b]) for a, b in self._meetings}
+        return [(confirmed[i], confirmed[j]) for i, j in sorted({*near_pairs(confirmed, self._settings.near_m), *met})]
 
     def _watch(self, a: Person, b: Person, at_ns: int) -> None:
         """Open, follow and settle the meeting of two people."""
@@ -95,22 +103,28 @@ class Identities:
         s = self._settings
         rejoined: list[PersonRejoined] = []
         ordered = sorted(people, key=lambda person: person.key)
-        for a, b in combinations(ordered, 2):
+        place = {person.key: place for place, person in enumerate(ordered)}
+        before = {(i, place[key]) for i, a in enumerate(ordered) for key in a.near_since_ns if key in place}
+        for i, j in sorted({*near_pairs(ordered, s.rejoin_m), *before}):
+            a, b = ordered[i], ordered[j]
             if a not in people or b not in people or not (a.confirmed and (a.now or b.now)):
                 continue
-            alike = cosine(a.look, b.look)
-            young = b.born_ns >= at_ns - round(4.0 * NS_PER_S) or not b.confirmed
-            together = bool(set(a.cameras) & set(b.cameras))
-            near = (
-                a.distance_m(b) < s.rejoin_m and not together and young and (alike is None or alike >= s.rejoin_cosine)
-            )
-            since = a.near_since_ns.setdefault(b.key, at_ns) if near else None
+            since = a.near_since_ns.setdefault(b.key, at_ns) if self._may_be_one(a, b, at_ns) else None
             if since is None:
                 a.near_since_ns.pop(b.key, None)
             elif at_ns - since >= s.rejoin_after_s * NS_PER_S:
-                rejoined += self._joined(a, b, alike, at_ns)
+                rejoined += self._joined(a, b, cosine(a.look, b.look), at_ns)
                 people.remove(b)
         return rejoined
+
+    def _may_be_one(self, a: Person, b: Person, at_ns: int) -> bool:
+        """Return whether a later person ``b`` stands where ``a`` does, looks alike, and no camera sees both."""
+        s = self._settings
+        young = b.born_ns >= at_ns - round(4.0 * NS_PER_S) or not b.confirmed
+        if not young or a.distance_m(b) >= s.rejoin_m or set(a.cameras) & set(b.cameras):
+            return False
+        alike = cosine(a.look, b.look)
+        return alike is None or alike >= s.rejoin_cosine
 
     def _joined(self, a: Person, b: Person, alike: float | None, at_ns: int) -> list[PersonRejoined]:
         if not a.now or b.seen_ns > a.seen_ns:
@@ -124,6 +138,17 @@ class Identities:
             return []
         probability = 0.5 if alike is None else min(max(alike, 0.5), 0.99)
         return [PersonRejoined(a.person_id, b.person_id, at_ns, round(probability, 6))]
+
+
+def near_pairs(people: Sequence[Person], within_m: float) -> list[tuple[int, int]]:
+    """Return the places i < j of all that are about ``within_m`` from each other or nearer: those worth a closer look."""
+    if len(people) < 2:
+        return []
+    places = np.array([person.place_m for person in people])
+    away = places[:, None] - places
+    near = (away * away).sum(axis=2) <= 1.000001 * within_m * within_m
+    first, second = np.nonzero(np.triu(near, 1))
+    return list(zip(first.tolist(), second.tolist(), strict=True))
 
 
 def exchange(a: Person, b: Person) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -26,14 +26,26 @@ def matched(
     if not people or not sightings:
         return []
     holders = _holders(people)
-    costs = np.array([[_cost(person, sighting, holders, settings) for sighting in sightings] for person in people])
-    costs = np.round(costs, 6)
+    costs = np.full((len(people), len(sightings)), NEVER)
+    for row, column in _near_pairs(people, sightings, 1.5 * settings.farthest_match_m):
+        costs[row, column] = round(_cost(people[row], sightings[column], holders, settings), 6)
     rows, columns = linear_sum_assignment(costs)
     return [
         (people[row], sightings[column])
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
         if costs[row, column] < NEVER / 2
     ]
+
+
+def _near_pairs(
+    people: Sequence[Person], sightings: Sequence[Sighting], farthest_m: float
+) -> Iterator[tuple[int, int]]:
+    """Yield the places of those people and sightings that are near enough to be worth a look."""
+    here = np.array([person.place_m for person in people])
+    seen = np.array([sighting.place_m for sighting in sightings])
+    away = here[:, None] - seen
+    rows, columns = np.nonzero((away * away).sum(axis=2) <= 1.000001 * farthest_m * farthest_m)
+    return zip(rows.tolist(), columns.tolist(), strict=True)
 
 
 def _holders(people: Sequence[Person]) -> dict[tuple[str, int], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,7 +58,7 @@ class Person:
     def distance_m(self, other: Person) -> float:
         """Return the distance to somebody else."""
         dx, dy = self.state.x - other.state.x, self.state.y - other.state.y
-        return float(np.sqrt(dx * dx + dy * dy))
+        return math.sqrt(dx * dx + dy * dy)
 
     def take(self, sighting: Sighting, at_ns: int) -> None:
         """Note a sighting that belongs to this person now."""

@@ -23,9 +23,9 @@ class Covers:
 
     def __init__(self, watched: Mapping[str, Sequence[int]], slot_count: int) -> None:
         """``watched`` are the slots that each camera watches, in the order of ``SlotViews.hidden_by``."""
-        self._watched = {camera: np.array(slots, np.int64) for camera, slots in sorted(watched.items())}
-        self._cameras_of = [
-            [camera for camera, slots in self._watched.items() if slot in slots] for slot in range(slot_count)
+        columns = {camera: {slot: k for k, slot in enumerate(slots)} for camera, slots in sorted(watched.items())}
+        self._columns_of = [
+            {camera: slots[slot] for camera, slots in columns.items() if slot in slots} for slot in range(slot_count)
         ]
         self._instants: deque[tuple[int, dict[tuple[str, int], F64]]] = deque()
 
@@ -33,9 +33,11 @@ class Covers:
         """Take one instant. ``persons`` holds for each camera the person id of each detection, 0 for nobody known."""
         found: dict[tuple[str, int], F64] = {}
         for view in views:
-            for row, person in enumerate(persons.get(view.camera_id, np.zeros(0, np.int64)).tolist()):
-                if person and view.hidden_by[row].any():
-                    found[view.camera_id, person] = view.hidden_by[row].astype(np.float64)
+            known = persons.get(view.camera_id)
+            if known is None or not len(known):
+                continue
+            for row in np.flatnonzero((known > 0) & view.hidden_by.any(axis=1)).tolist():
+                found[view.camera_id, int(known[row])] = view.hidden_by[row].astype(np.float64)
         if found:
             self._instants.append((at_ns, found))
         while self._instants and self._instants[0][0] < at_ns - _KEPT_NS:
@@ -47,22 +49,17 @@ class Covers:
         Shares are the geometric mean over the cameras, none counted below ``floor``: a camera may miss somebody.
         """
         best: dict[int, float] = {}
-        cameras = self._cameras_of[slot]
+        columns = self._columns_of[slot]
         for at_ns, found in reversed(self._instants):
             if at_ns < begin_ns:
                 break
             if at_ns > end_ns:
                 continue
             for person in sorted({person for _, person in found}):
-                hid = [self._share(found, camera, person, slot) for camera in cameras]
+                rows = ((found.get((camera, person)), column) for camera, column in columns.items())
+                hid = [0.0 if row is None else float(row[column]) for row, column in rows]
                 if max(hid, default=0.0) <= floor:
                     continue
                 mean = round(float(np.prod([max(share, floor) for share in hid])) ** (1 / len(hid)), 6)
                 best[person] = max(mean, best.get(person, 0.0))
         return best
-
-    def _share(self, found: Mapping[tuple[str, int], F64], camera: str, person: int, slot: int) -> float:
-        row = found.get((camera, person))
-        if row is None:
-            return 0.0
-        return float(row[int(np.flatnonzero(self._watched[camera] == slot)[0])])

@@ -76,9 +76,9 @@ class Doubts:
             self._strength(other) >= needed
             for other in others
             if other.slot_index != deed.slot_index
+            and are_neighbours(place, self._geometry.slots[other.slot_index])
             and deed.begun_ns < other.ended_ns
             and other.begun_ns < deed.ended_ns
-            and are_neighbours(place, self._geometry.slots[other.slot_index])
         )
 
     def _is_handless(self, deed: Deed) -> bool:

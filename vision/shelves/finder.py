@@ -57,8 +57,8 @@ class InteractionFinder:
             if self._slow.watches(view.camera_id):
                 slow += [self._tell_slow(*known) for known in self._slow.take(view)]
                 continue
+            frame = EvidenceFrame(view.camera_id, view.frame_index, view.captured_at_ns)
             for row, slot in enumerate(view.slot_indices.tolist()):
-                frame = EvidenceFrame(view.camera_id, view.frame_index, view.captured_at_ns)
                 for change in self._watch(view.camera_id, slot).see(view.patches[row], view.hidden[row], frame):
                     self._gather(change)
         found = [self._tell_unseen(reach) for reach in ended if self._is_blind(reach)]

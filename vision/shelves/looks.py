@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import cv2
 import numpy as np
@@ -17,6 +18,9 @@ BINS = (5, 9, 9)
 COLOUR_SPAN = 54.0
 """a and b are counted from 128 - COLOUR_SPAN to 128 + COLOUR_SPAN: stronger colours share the outermost cells."""
 
+_WEIGHTS = np.array([[0.5, 1.0, 1.0]], np.float32)
+"""What the squares of L, a and b count in a distance: shadows change lightness most."""
+
 
 def to_lab(patch: U8, blur_px: float) -> F32:
     """Return ``patch`` (P, Q, 3) BGR as 8-bit-scaled Lab float32, smoothed by a Gaussian of ``blur_px``."""
@@ -29,10 +33,24 @@ def same_light(patch: F32, reference: F32) -> F32:
 
     The median is blind to a change of less than half the patch.
     """
-    shift = np.median((patch - reference).reshape(-1, 3), axis=0)
-    limited = np.clip(shift, -30.0, 30.0)
-    moved: F32 = np.asarray(patch - limited, np.float32)
-    return moved
+    shift = np.zeros(4)  # OpenCV's scalars have four places
+    shift[:3] = np.clip(_middle(patch - reference), -30.0, 30.0)
+    return np.asarray(cv2.subtract(patch, shift), np.float32)
+
+
+def _middle(colours: F32) -> F32:
+    """Return the median (3,) of each channel of ``colours`` (P, Q, 3).
+
+    numpy selects several times faster where a channel lies together and one place of it is asked for, which is why
+    this is no call of ``np.median``. The result is the same.
+    """
+    channels = np.ascontiguousarray(colours.reshape(-1, 3).T)
+    count = channels.shape[1]
+    parted = np.partition(channels, count // 2, axis=1)
+    upper = parted[:, count // 2]
+    lower = upper if count % 2 else parted[:, : count // 2].max(axis=1)
+    middle: F32 = (lower + upper) / np.float32(2)
+    return middle
 
 
 def same_local_light(patch: F32, reference: F32, reach_px: float) -> F32:
@@ -42,13 +60,35 @@ def same_local_light(patch: F32, reference: F32, reach_px: float) -> F32:
     lightnesses, smoothed over ``reach_px``, is taken out; what is left is print, edges and colour.
     The ratio is limited to what shadows and highlights of people do.
     """
-    kernel = (0, 0)
-    now = cv2.GaussianBlur(patch[..., 0], kernel, reach_px)
-    then = cv2.GaussianBlur(reference[..., 0], kernel, reach_px)
-    ratio = np.clip((then + 8.0) / (now + 8.0), 0.7, 1.6)
-    moved = patch.copy()
-    moved[..., 0] = np.clip(patch[..., 0] * ratio, 0.0, 255.0)
-    return moved
+    rows, columns = patch.shape[:2]
+    lightness = cv2.extractChannel(patch, 0)
+    both = np.hstack([cv2.extractChannel(reference, 0), lightness])
+    down = _smoothing(rows, reach_px) @ both
+    smooth = (down.reshape(-1, columns) @ _smoothing(columns, reach_px).T).reshape(rows, 2, columns) + np.float32(8.0)
+    ratio = np.clip(smooth[:, 0] / smooth[:, 1], 0.7, 1.6)
+    return np.asarray(cv2.insertChannel(np.clip(lightness * ratio, 0.0, 255.0), patch.copy(), 0), np.float32)
+
+
+@cache
+def _smoothing(length: int, reach_px: float) -> F32:
+    """Return the matrix (N, N) that smooths a line of ``length`` pixels by a Gaussian, mirrored at its ends.
+
+    Patches are small and their light reaches far, so two products with it cost a fifth of ``cv2.GaussianBlur``.
+    """
+    wide = round(4 * reach_px)
+    kernel = cv2.getGaussianKernel(2 * wide + 1, reach_px, cv2.CV_32F).ravel()
+    matrix = np.zeros((length, length), np.float32)
+    for row in range(length):
+        for step, weight in zip(range(-wide, wide + 1), kernel, strict=True):
+            matrix[row, cv2.borderInterpolate(row + step, length, cv2.BORDER_REFLECT_101)] += weight
+    return matrix
+
+
+def beyond(a: F32, b: F32, levels: float) -> Mask:
+    """Return where (P, Q) two Lab patches are farther apart than ``levels`` by :func:`distance`, without its roots."""
+    gap = cv2.subtract(a, b)
+    squares = cv2.transform(cv2.multiply(gap, gap), _WEIGHTS)
+    return np.asarray(squares > levels * levels, np.bool_)
 
 
 def distance(a: F32, b: F32) -> F32:
@@ -61,6 +101,8 @@ def distance(a: F32, b: F32) -> F32:
 def blobs(mask: Mask, smallest: float) -> list[Mask]:
     """Return the connected parts of ``mask`` with at least ``smallest`` pixels, largest first, specks removed."""
     clean = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    if not cv2.countNonZero(clean):
+        return []
     clean = cv2.morphologyEx(clean, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(np.asarray(clean, np.uint8), connectivity=8)
     order = sorted(range(1, count), key=lambda k: (-int(stats[k, cv2.CC_STAT_AREA]), k))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from math import inf
+from itertools import chain, repeat, takewhile
+from math import exp, inf
 
 import numpy as np
 
 from store_layout.geometry import ShelfPlace, SlotPlace, StoreGeometry
 from vision.shelves.settings import ReachSettings
-from vision.types import F64, People
+from vision.types import F64, I64, People
 
 NS_PER_S = 1_000_000_000
 _KEPT_NS = 120 * NS_PER_S
@@ -49,14 +50,17 @@ class Reaches:
         self._open: dict[tuple[int, int, int], Reach] = {}
         self._waiting: list[Reach] = []
         self.closed: deque[Reach] = deque()
-        self._bodies: deque[tuple[int, int, F64]] = deque()
+        self._bodies: deque[tuple[int, I64, F64]] = deque()
+        self._frames: F64 = np.array([shelf.frame for shelf in self._shelves], np.float64).reshape(-1, 7)
+        sizes = [(shelf.width_m, shelf.depth_m, shelf.clearance_m) for shelf in self._shelves]
+        self._ends: F64 = np.array(sizes, np.float64).reshape(-1, 3) + settings.margin_m
 
     def take(self, people: People) -> list[Reach]:
         """Take one instant; return the reaches that ended, once nothing of that hand's stay is open any more."""
         at_ns = people.captured_at_ns
-        for row, person in enumerate(people.person_ids.tolist()):
-            self._bodies.append((at_ns, person, people.floor_m[row].copy()))
-            self._touch(at_ns, person, people.hands_m[row], people.hands_confidence[row])
+        if len(people):
+            self._bodies.append((at_ns, people.person_ids, people.floor_m))
+            self._touch(people)
         while self._bodies and self._bodies[0][0] < at_ns - _KEPT_NS:
             self._bodies.popleft()
         while self.closed and self.closed[0].closed_ns < at_ns - _KEPT_NS:
@@ -67,22 +71,27 @@ class Reaches:
         """End all reaches."""
         return self._end(2**62)
 
-    def _touch(self, at_ns: int, person: int, hands_m: F64, confidence: F64) -> None:
-        """Note at which shelves a person's hands (2, 3) are now."""
-        seen = [
-            hand
-            for hand in range(2)
-            if float(confidence[hand]) >= self._settings.confidence_min and np.isfinite(hands_m[hand]).all()
-        ]
-        for index, shelf in enumerate(self._shelves):
-            places = {hand: shelf.to_shelf(hands_m[hand][None])[0].tolist() for hand in seen}
-            near = [hand for hand in seen if _near(shelf, places[hand], self._settings.margin_m)]
-            for hand in near:
-                if len(near) == 1:
-                    self._go_on_as((person, hand, index), places[hand])
-                reach = self._open.setdefault((person, hand, index), Reach(person, index, hand))
-                along, inwards, up = places[hand]
-                reach.points.append((at_ns, along, inwards, up, float(confidence[hand])))
+    def _touch(self, people: People) -> None:
+        """Note at which shelves everybody's hands are now."""
+        rows, hands = np.nonzero(people.hands_confidence >= self._settings.confidence_min)
+        if not len(rows):
+            return
+        places = self._at_shelves(people.hands_m[rows, hands])
+        near = ((places >= -self._settings.margin_m) & (places <= self._ends)).all(axis=2)  # NaN is near nothing
+        at = {(int(rows[k]), int(shelf), int(hands[k])): places[k, shelf].tolist() for k, shelf in np.argwhere(near)}
+        for row, shelf, hand in sorted(at):
+            place = at[row, shelf, hand]
+            key = (int(people.person_ids[row]), hand, shelf)
+            if (row, shelf, 1 - hand) not in at:
+                self._go_on_as(key, place)
+            reach = self._open.setdefault(key, Reach(key[0], shelf, hand))
+            reach.points.append((people.captured_at_ns, *place, float(people.hands_confidence[row, hand])))
+
+    def _at_shelves(self, points_m: F64) -> F64:
+        """Return the coordinates (H, K, 3) of points (H, 3) at each of the K shelves: see ``ShelfPlace.to_shelf``."""
+        x0, y0, z0, ux, uy, nx, ny = self._frames.T
+        dx, dy, up = points_m[:, :1] - x0, points_m[:, 1:2] - y0, points_m[:, 2:] - z0
+        return np.stack([dx * ux + dy * uy, -(dx * nx + dy * ny), up], axis=2)
 
     def _go_on_as(self, key: tuple[int, int, int], place: list[float]) -> None:
         """Let the other hand's reach go on as this hand's, where it was a moment ago: which is left is not sure."""
@@ -161,23 +170,31 @@ class Reaches:
             best = max((_closeness(slot, self._shelves[shelf], point, s) for point in meanwhile), default=0.0)
             if best > found.get(reach.person_id, (0.0, 0, 0))[0]:
                 found[reach.person_id] = (best, reach.opened_ns, reach.closed_ns)
-        for at_ns, person, floor_m in reversed(self._bodies):
-            if at_ns < begin_ns - slack:
-                break
-            if at_ns <= end_ns + slack:
-                away = max(float(np.hypot(*(floor_m - slot.centre_m[:2]))) - s.arm_m, 0.0)
-                near = s.body_weight * float(np.exp(-0.5 * (away / s.body_spread_m) ** 2))
-                if near > found.get(person, (0.0, 0, 0))[0]:
-                    found[person] = (near, at_ns, at_ns)
+        for person, (near, at_ns) in self._nearest_bodies(slot, begin_ns - slack, end_ns + slack).items():
+            if near > found.get(person, (0.0, 0, 0))[0]:
+                found[person] = (near, at_ns, at_ns)
         return found
 
+    def _nearest_bodies(self, slot: SlotPlace, begin_ns: int, end_ns: int) -> dict[int, tuple[float, int]]:
+        """Return for each person how near, 0 to 1, they stood to the slot at the best instant, and when that was.
 
-def _near(shelf: ShelfPlace, place: list[float], margin_m: float) -> bool:
-    along, inwards, up = place
-    beside = -margin_m <= along <= shelf.width_m + margin_m
-    return (
-        beside and -margin_m <= inwards <= shelf.depth_m + margin_m and -margin_m <= up <= shelf.clearance_m + margin_m
-    )
+        Of equal ones the last instant counts.
+        """
+        s, (x, y) = self._settings, slot.centre_m[:2].tolist()
+        meanwhile = list(takewhile(lambda each: each[0] >= begin_ns, reversed(self._bodies)))
+        meanwhile = [each for each in meanwhile if each[0] <= end_ns]
+        if not meanwhile:
+            return {}
+        places = np.concatenate([floor_m for _, _, floor_m in meanwhile])
+        away = np.maximum(np.hypot(places[:, 0] - x, places[:, 1] - y) - s.arm_m, 0.0)
+        near = s.body_weight * np.exp(-0.5 * (away / s.body_spread_m) ** 2)
+        best: dict[int, tuple[float, int]] = {}
+        persons = np.concatenate([ids for _, ids, _ in meanwhile]).tolist()
+        times = chain.from_iterable(repeat(at_ns, len(ids)) for at_ns, ids, _ in meanwhile)
+        for person, weight, at_ns in zip(persons, near.tolist(), times, strict=True):
+            if person not in best or weight > best[person][0]:
+                best[person] = (weight, at_ns)
+        return best
 
 
 def _closeness(
@@ -205,4 +222,4 @@ def _nearness(
     above = max(-up, up - shelf.clearance_m, 0.0)
     before = max(-inwards, inwards - depth_m, 0.0)
     away = beside**2 + above**2 + before**2
-    return confidence * float(np.exp(-0.5 * away / s.spread_m**2))
+    return confidence * exp(-0.5 * away / s.spread_m**2)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from vision.shelves.looks import Mask, blobs, distance, same_light, same_local_light, to_lab
+from vision.shelves.looks import Mask, beyond, blobs, distance, same_light, same_local_light, to_lab
 from vision.shelves.settings import ChangeSettings
 from vision.types import F32, I64, U8, EvidenceFrame
 
@@ -64,31 +65,34 @@ class SlotWatch:
         """Tell whether the slot was seen at ``end_ns`` or later, and looked as before from ``begin_ns`` on."""
         if self._look is None or self._novel_ns >= begin_ns:
             return False
-        return float((self._old_ns < end_ns).mean()) < self._settings.denial_share * self._smallest
+        return _share(self._old_ns < end_ns) < self._settings.denial_share * self._smallest
 
     def see(self, patch: U8, hidden: Mask, frame: EvidenceFrame) -> list[ViewChange]:
         """Take the next patch (P, Q, 3), of which a grid of cells ``hidden`` (G, G) says nothing; return what it proves.
 
         Patches are compared only once the slot was seen whole.
         """
-        covered = np.asarray(
-            cv2.resize(hidden.astype(np.uint8), patch.shape[1::-1], interpolation=cv2.INTER_NEAREST), np.bool_
-        )
-        now = to_lab(patch, self._settings.blur_px)
+        covered = _grown(hidden, patch.shape)
         if self._look is None:
-            if not covered.any():
-                self._begin(now, frame)
+            if covered is None:
+                self._begin(to_lab(patch, self._settings.blur_px), frame)
             return []
-        now[covered] = self._look[covered]
+        now = to_lab(patch, self._settings.blur_px)
+        if covered is not None:
+            cv2.copyTo(self._look, covered.view(np.uint8), now)
         now = self._in_same_light(now, self._look)
         return self._follow(now, covered, frame)
 
-    def _follow(self, now: F32, covered: Mask, frame: EvidenceFrame) -> list[ViewChange]:
+    def _follow(self, now: F32, covered: Mask | None, frame: EvidenceFrame) -> list[ViewChange]:
         assert self._look is not None
-        novel = (distance(now, self._look) > self._settings.tolerance_levels) & ~covered
-        if float(novel.mean()) >= self._settings.denial_share * self._smallest:
+        novel = beyond(now, self._look, self._settings.tolerance_levels)
+        if covered is not None:
+            novel &= ~covered
+        self._remember_old(now, ~novel if covered is None else ~(novel | covered), frame)
+        if not novel.any():
+            return []
+        if _share(novel) >= self._settings.denial_share * self._smallest:
             self._novel_ns = frame.captured_at_ns
-        self._remember_old(now, ~novel & ~covered, frame)
         which = self._count(now, novel, frame.captured_at_ns)
         return self._settled(novel, covered, which, frame)
 
@@ -102,49 +106,57 @@ class SlotWatch:
         self._new = np.zeros((LOOKS, *shape, 3), np.float32)
         self._seen = np.zeros((LOOKS, *shape), np.int32)
         self._first_ns = np.zeros((LOOKS, *shape), np.int64)
+        self._counting = False
         self._old_frame = frame
 
     def _remember_old(self, now: F32, same: Mask, frame: EvidenceFrame) -> None:
         assert self._look is not None
-        # np.copyto with a mask is many times faster than indexing by one
-        np.copyto(self._look, self._look + self._settings.follow * (now - self._look), where=same[..., None])
+        # OpenCV and np.copyto take a mask many times faster than indexing by one does
+        cv2.accumulateWeighted(now, self._look, self._settings.follow, mask=same.view(np.uint8))
         np.copyto(self._old_ns, frame.captured_at_ns, where=same)
-        np.copyto(self._seen, 0, where=same)
-        if same.mean() > 1 - self._settings.smallest_share / 2:
+        if self._counting:
+            np.copyto(self._seen, 0, where=same)
+            self._counting = bool(self._seen.any())
+        if _share(same) > 1 - self._settings.smallest_share / 2:
             self._old_frame = frame
 
     def _count(self, now: F32, novel: Mask, at_ns: int) -> I64:
-        """Count this sighting for the new look that each novel pixel shows; return which look (P, Q) that is."""
-        if not novel.any():
-            return np.zeros(novel.shape, np.int64)
-        gap = np.stack([distance(now, look) for look in self._new])
-        gap[self._seen == 0] = np.inf
+        """Count this sighting for the new look that each novel pixel shows; return which look (P, Q) that is.
+
+        Of the other pixels it is the one that was seen least.
+        """
+        self._counting = True
+        which = _fewest(self._seen)
+        new, seen, first_ns = (each.reshape(LOOKS, novel.size, -1) for each in (self._new, self._seen, self._first_ns))
+        at = np.flatnonzero(novel)
+        colours = now.reshape(-1, 3)[at]
+        gap = distance(colours, new[:, at])
+        gap[seen[:, at, 0] == 0] = np.inf
         nearest = gap.argmin(axis=0)
-        known = novel & (np.take_along_axis(gap, nearest[None], 0)[0] <= self._settings.tolerance_levels)
-        fresh = novel & ~known
-        which: I64 = np.where(known, nearest, self._seen.argmin(axis=0)).astype(np.int64)
-        for k in range(LOOKS):
-            again, first = known & (which == k), fresh & (which == k)
-            self._seen[k][again] += 1
-            self._new[k][again] += 0.3 * (now[again] - self._new[k][again])
-            self._seen[k][first] = 1
-            self._new[k][first] = now[first]
-            self._first_ns[k][first] = at_ns
+        known = gap.min(axis=0) <= self._settings.tolerance_levels
+        again, looks = at[known], nearest[known]
+        seen[looks, again] += 1
+        new[looks, again] += 0.3 * (colours[known] - new[looks, again])
+        which.reshape(-1)[again] = looks
+        fresh = at[~known]
+        looks = which.reshape(-1)[fresh]
+        seen[looks, fresh], new[looks, fresh], first_ns[looks, fresh] = 1, colours[~known], at_ns
         return which
 
-    def _settled(self, novel: Mask, covered: Mask, which: I64, frame: EvidenceFrame) -> list[ViewChange]:
-        if not novel.any():
+    def _settled(self, novel: Mask, covered: Mask | None, which: I64, frame: EvidenceFrame) -> list[ViewChange]:
+        smallest = self._smallest * novel.size
+        large = blobs(novel, smallest)
+        if not large:
             return []
         first_ns = np.take_along_axis(self._first_ns, which[None], 0)[0]
         seen = np.take_along_axis(self._seen, which[None], 0)[0]
         lasted = frame.captured_at_ns - first_ns >= self._settle_ns
         settled = novel & (seen >= self._needed) & lasted
-        smallest = self._smallest * novel.size
-        beside_covered = cv2.dilate(covered.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        beside_covered = _widened(covered, novel.shape)
         found: list[tuple[int, Mask]] = []
-        for blob in blobs(novel, smallest):
+        for blob in large:
             old = frame.captured_at_ns - int(np.median(first_ns[blob])) > self._settings.give_up_s * 1e9
-            closed = (settled & blob).sum() >= self._settings.closed_share * (blob & novel).sum()
+            closed = np.count_nonzero(settled & blob) >= self._settings.closed_share * np.count_nonzero(blob & novel)
             # A change that goes on behind somebody waits until they have stepped aside, unless most of a unit shows.
             whole = not (blob & beside_covered).any() or self._is_clear(blob, first_ns, frame.captured_at_ns)
             if old or (closed and whole):
@@ -153,7 +165,7 @@ class SlotWatch:
 
     def _is_clear(self, blob: Mask, first_ns: I64, now_ns: int) -> bool:
         """Tell whether a blob that somebody hides in part is large enough, and has lasted, to be told as it is."""
-        large = float(blob.mean()) >= self._settings.clear_ratio * self._smallest
+        large = _share(blob) >= self._settings.clear_ratio * self._smallest
         return large and now_ns - int(np.median(first_ns[blob])) >= round(self._settings.clear_s * 1e9)
 
     def _split(self, settled: Mask, first_ns: I64, smallest: float) -> list[tuple[int, Mask]]:
@@ -184,3 +196,31 @@ class SlotWatch:
             seen_ns=frame.captured_at_ns,
             evidence=(self._old_frame, frame),
         )
+
+
+def _share(mask: Mask) -> float:
+    """Return the share of ``mask`` that is set: its mean, at a fraction of the cost."""
+    return np.count_nonzero(mask) / mask.size
+
+
+def _grown(hidden: Mask, shape: tuple[int, ...]) -> Mask | None:
+    """Return ``hidden`` (G, G) as large as a patch of ``shape``, None where nothing is hidden."""
+    if not hidden.any():
+        return None
+    return np.asarray(cv2.resize(hidden.view(np.uint8), shape[1::-1], interpolation=cv2.INTER_NEAREST)).view(np.bool_)
+
+
+def _widened(covered: Mask | None, shape: tuple[int, ...]) -> Mask:
+    """Return ``covered`` (P, Q) with two pixels around it; nothing at all for None."""
+    if covered is None:
+        return np.zeros(shape, np.bool_)
+    return np.asarray(cv2.dilate(covered.view(np.uint8), np.ones((5, 5), np.uint8))) > 0
+
+
+def _fewest(counts: NDArray[np.int32]) -> I64:
+    """Return which of ``counts`` (K, P, Q) is the smallest at each pixel (P, Q), the first of equal ones."""
+    which, least = np.zeros(counts.shape[1:], np.int64), counts[0].copy()
+    for k, each in enumerate(counts[1:], start=1):  # np.argmin along the first axis takes six times as long
+        np.copyto(which, k, where=each < least)
+        np.minimum(least, each, out=least)
+    return which

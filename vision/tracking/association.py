@@ -7,22 +7,23 @@ from scipy.optimize import linear_sum_assignment
 
 from vision.types import F64, I64
 
+_OUTWARDS = np.array([-1.0, -1.0, 1.0, 1.0])
+
 
 def overlap(a_xyxy_px: F64, b_xyxy_px: F64) -> F64:
     """Return intersection over union (N, M) of (N, 4) and (M, 4) boxes; 0 where both are empty."""
-    low = np.maximum(a_xyxy_px[:, None, :2], b_xyxy_px[None, :, :2])
-    high = np.minimum(a_xyxy_px[:, None, 2:], b_xyxy_px[None, :, 2:])
+    low = np.maximum(a_xyxy_px[:, None, :2], b_xyxy_px[:, :2])
+    high = np.minimum(a_xyxy_px[:, None, 2:], b_xyxy_px[:, 2:])
     size = np.maximum(high - low, 0.0)
     common = size[:, :, 0] * size[:, :, 1]
-    union = _area(a_xyxy_px)[:, None] + _area(b_xyxy_px)[None, :] - common
+    union = _area(a_xyxy_px)[:, None] + _area(b_xyxy_px) - common
     shared: F64 = common / np.maximum(union, 1e-9)
     return shared
 
 
 def widened(boxes_xyxy_px: F64, margin_heights: float) -> F64:
     """Return (N, 4) boxes grown on all sides by a share of their height (buffered IoU, arXiv 2211.14317)."""
-    grow = margin_heights * (boxes_xyxy_px[:, 3] - boxes_xyxy_px[:, 1])[:, None]
-    return np.concatenate([boxes_xyxy_px[:, :2] - grow, boxes_xyxy_px[:, 2:] + grow], axis=1)
+    return boxes_xyxy_px + (boxes_xyxy_px[:, 3:] - boxes_xyxy_px[:, 1:2]) * (margin_heights * _OUTWARDS)
 
 
 def distance_heights(a_xyxy_px: F64, b_xyxy_px: F64) -> F64:
@@ -46,6 +47,9 @@ def assigned(similarity: F64, minimum: float | F64) -> tuple[I64, I64]:
     Returns rows (P,) and columns (P,), rows rising. Similarities are rounded, so that the
     last bit of a floating-point number never decides between two pairings.
     """
+    if similarity.size == 1:  # mostly one person is in view, and the library's call costs more than all else here
+        pair = np.zeros(int(round(float(similarity[0, 0]), 9) >= np.asarray(minimum).item()), np.int64)
+        return pair, pair
     rounded = np.round(similarity, 9)
     allowed = rounded >= minimum
     rows, columns = linear_sum_assignment(np.where(allowed, rounded + 1.0, 0.0), maximize=True)

@@ -38,7 +38,9 @@ def make_tracker(settings: TrackingSettings, fps: float) -> Tracker:
 
 
 def chosen(detections: Detections, rows: I64) -> Detections:
-    """Return the given rows of ``detections``, every column alike."""
+    """Return the given rows of ``detections``, which rise, every column alike; what else was detected is left out."""
+    if len(rows) == len(detections) and detections.things_px is None:
+        return detections
     return Detections(
         detections.camera_id,
         detections.frame_index,
@@ -53,5 +55,7 @@ def chosen(detections: Detections, rows: I64) -> Detections:
 
 def tracks_of(detections: Detections, rows: I64, track_ids: I64) -> Tracks:
     """Return tracks for the given rows, put back into the detections' own order."""
-    order = np.argsort(rows, kind="stable")
-    return Tracks(chosen(detections, rows[order]), track_ids[order], rows[order])
+    if len(rows) > 1:
+        order = np.argsort(rows, kind="stable")
+        rows, track_ids = rows[order], track_ids[order]
+    return Tracks(chosen(detections, rows), track_ids, rows)

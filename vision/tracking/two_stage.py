@@ -7,6 +7,7 @@ in a circle that grows with the time, and ids and state live in the instance.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,34 +23,35 @@ UNCONFIRMED = 0
 APPEARANCE_MEMORY = 0.9
 
 
+@dataclass(slots=True, eq=False)
+class _Mark:
+    """What is known of one track beside its box: id (0 while unconfirmed), frames seen in a row, and when last seen."""
+
+    track_id: int
+    streak: int
+    seen_ns: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pool:
-    """All T tracks of a camera: id (0 while unconfirmed), frames seen in a row, when last seen, and look."""
+    """All T tracks of a camera: boxes, marks, and looks (T, D) where the detector gives them."""
 
     motion: BoxMotion
-    ids: I64
-    streak: I64
-    seen_at_ns: I64
+    marks: list[_Mark]
     look: F64 | None
 
     @classmethod
     def empty(cls) -> _Pool:
-        none = np.zeros(0, np.int64)
-        return cls(BoxMotion.empty(), none, none, none, None)
+        return cls(BoxMotion.empty(), [], None)
 
-    def kept(self, keep: np.ndarray) -> _Pool:
-        look = None if self.look is None else self.look[keep]
-        return _Pool(self.motion.kept(keep), self.ids[keep], self.streak[keep], self.seen_at_ns[keep], look)
+    def kept(self, places: list[int]) -> _Pool:
+        look = None if self.look is None else self.look[places]
+        return _Pool(self.motion.kept(places), [self.marks[place] for place in places], look)
 
     def with_new(self, motion: BoxMotion, at_ns: int, look: F32 | None) -> _Pool:
-        n = len(motion)
-        return _Pool(
-            self.motion.joined(motion),
-            np.concatenate([self.ids, np.full(n, UNCONFIRMED, np.int64)]),
-            np.concatenate([self.streak, np.ones(n, np.int64)]),
-            np.concatenate([self.seen_at_ns, np.full(n, at_ns, np.int64)]),
-            _stacked(self.look, look, len(self.ids), n),
-        )
+        n, before = len(motion), len(self.marks)
+        marks = [*self.marks, *(_Mark(UNCONFIRMED, 1, at_ns) for _ in range(n))]
+        return _Pool(self.motion.joined(motion), marks, _stacked(self.look, look, before, n))
 
 
 class TwoStageTracker:
@@ -67,54 +69,58 @@ class TwoStageTracker:
         now_ns = detections.captured_at_ns
         self._advance(now_ns)
         boxes = detections.boxes_xyxy_px.astype(np.float64)
-        usable = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        tracks, rows = self._matched(detections, boxes, usable)
+        scores: list[float] = detections.scores.tolist()
+        usable = [x1 > x0 and y1 > y0 for x0, y0, x1, y1 in boxes.tolist()]
+        tracks, rows = self._matched(detections, boxes, scores, usable)
         self._correct(tracks, rows, boxes, detections)
-        found = self._found_tracks(detections, boxes, usable, rows)
-        confirmed = self._pool.ids[tracks] != UNCONFIRMED
-        result = tracks_of(detections, rows[confirmed], self._pool.ids[tracks[confirmed]])
-        self._drop_stale(now_ns, np.concatenate([tracks, found]))
+        found = self._found_tracks(detections, boxes, scores, usable, rows)
+        seen = [(row, self._pool.marks[track].track_id) for track, row in zip(tracks, rows, strict=True)]
+        confirmed = [pair for pair in seen if pair[1] != UNCONFIRMED]
+        result = tracks_of(detections, _places(row for row, _ in confirmed), _places(each for _, each in confirmed))
+        self._drop_stale(now_ns, {*tracks, *found})
         return result
 
     def _advance(self, now_ns: int) -> None:
         step_s = self._frame_s if self._last_ns is None else (now_ns - self._last_ns) / NS_PER_S
         self._last_ns = now_ns
-        steps = np.full(len(self._pool.ids), step_s)
-        motion = self._pool.motion.predicted(steps, self._settings.acceleration_heights_per_s2)
-        unseen = now_ns - self._pool.seen_at_ns > 1.5 * step_s * NS_PER_S
-        share = np.where(unseen, 1.0 / (1.0 + step_s / self._settings.coast_s), 1.0)
-        pool = self._pool
-        self._pool = _Pool(motion.slowed(share), pool.ids, pool.streak, pool.seen_at_ns, pool.look)
+        pool, s = self._pool, self._settings
+        if not pool.marks:
+            return
+        motion = pool.motion.predicted(step_s, s.acceleration_heights_per_s2)
+        unseen = [now_ns - mark.seen_ns > 1.5 * step_s * NS_PER_S for mark in pool.marks]
+        if any(unseen):
+            motion = motion.slowed(np.where(unseen, 1.0 / (1.0 + step_s / s.coast_s), 1.0))
+        self._pool = _Pool(motion, pool.marks, pool.look)
 
-    def _matched(self, detections: Detections, boxes: F64, usable: np.ndarray) -> tuple[I64, I64]:
+    def _matched(
+        self, detections: Detections, boxes: F64, scores: list[float], usable: list[bool]
+    ) -> tuple[list[int], list[int]]:
         """Return track places and detection rows of all matches of the three rounds."""
-        s = self._settings
-        scores = detections.scores.astype(np.float64)
+        s, marks, now_ns = self._settings, self._pool.marks, detections.captured_at_ns
+        if not (marks and usable):
+            return [], []
         likeness = self._likeness(detections, boxes)
-        unseen_s = (detections.captured_at_ns - self._pool.seen_at_ns) / NS_PER_S
-        recent = unseen_s <= 2.5 * self._frame_s
-        strong, weak = usable & (scores >= s.high_score), usable & (scores >= s.low_score) & (scores < s.high_score)
-        confirmed = self._pool.ids != UNCONFIRMED
-        free = np.ones(len(recent), np.bool_)
-        away = confirmed & ~recent
-        near = self._nearness(boxes, unseen_s) if away.any() else likeness  # nobody is away, so nobody asks
+        recent = [(now_ns - mark.seen_ns) / NS_PER_S <= 2.5 * self._frame_s for mark in marks]
+        known = [mark.track_id != UNCONFIRMED for mark in marks]
+        away = {place for place in range(len(marks)) if known[place] and not recent[place]}
+        near = self._nearness(boxes, now_ns) if away else likeness  # nobody is away, so nobody asks
+        strong = {row for row, score in enumerate(scores) if usable[row] and score >= s.high_score}
+        weak = {row for row, score in enumerate(scores) if usable[row] and s.low_score <= score < s.high_score}
+        confirmed = {place for place, each in enumerate(known) if each}
+        fresh = {place for place, each in enumerate(known) if not each}
         rounds = (
             (likeness, s.minimum_overlap, confirmed, strong),
-            (likeness, s.minimum_low_overlap, confirmed & recent, weak),
+            (likeness, s.minimum_low_overlap, confirmed - away, weak),
             (near, 0.0, away, strong),
-            (likeness, s.minimum_overlap, ~confirmed, strong),
+            (likeness, s.minimum_overlap, fresh, strong),
         )
-        none = np.zeros(0, np.int64)
-        pairs: list[tuple[I64, I64]] = [(none, none)]
-        taken = np.zeros(len(boxes), np.bool_)
-        for similarity, minimum, track_mask, row_mask in rounds:
-            places, rows = (track_mask & free).nonzero()[0], (row_mask & ~taken).nonzero()[0]
-            if not (places.size and rows.size):
-                continue
-            i, j = association.assigned(similarity[places[:, None], rows], minimum)
-            free[places[i]], taken[rows[j]] = False, True
-            pairs.append((places[i], rows[j]))
-        return np.concatenate([p for p, _ in pairs]), np.concatenate([r for _, r in pairs])
+        pairs: dict[int, int] = {}
+        for similarity, minimum, places, candidates in rounds:
+            free, rows = sorted(places - pairs.keys()), sorted(candidates.difference(pairs.values()))
+            if free and rows:
+                found = association.assigned(similarity[np.ix_(free, rows)], minimum)
+                pairs |= {free[i]: rows[j] for i, j in zip(*(each.tolist() for each in found), strict=True)}
+        return list(pairs), list(pairs.values())
 
     def _likeness(self, detections: Detections, boxes: F64) -> F64:
         """Return the overlap of widened boxes (T, N), with a share of appearance where there is one."""
@@ -126,51 +132,62 @@ class TwoStageTracker:
         alike = _cosine(self._pool.look, detections.appearance.astype(np.float64))
         return np.where(shared > 0, (1 - share) * shared + share * alike * shared, 0.0)
 
-    def _nearness(self, boxes: F64, unseen_s: F64) -> F64:
+    def _nearness(self, boxes: F64, now_ns: int) -> F64:
         """Return 1 at a lost track's prediction, 0 at the edge of its circle, -1 outside of it (T, N)."""
+        unseen_s = np.array([(now_ns - mark.seen_ns) / NS_PER_S for mark in self._pool.marks])
         predicted = self._pool.motion.boxes_xyxy_px
         reach = np.maximum(self._settings.relink_heights_per_s * unseen_s, 1e-9)[:, None]
         near = 1.0 - association.distance_heights(predicted, boxes) / reach
         alike = association.size_similarity(predicted, boxes) >= 0.7
         return np.where((near >= 0) & alike, near, -1.0)
 
-    def _correct(self, tracks: I64, rows: I64, boxes: F64, detections: Detections) -> None:
+    def _correct(self, tracks: list[int], rows: list[int], boxes: F64, detections: Detections) -> None:
         pool, s = self._pool, self._settings
-        motion = pool.motion.corrected(tracks, boxes[rows], s.measurement_heights)
-        streak, seen, ids = np.zeros_like(pool.streak), pool.seen_at_ns.copy(), pool.ids.copy()
-        streak[tracks] = pool.streak[tracks] + 1
-        seen[tracks] = detections.captured_at_ns
-        for place in tracks[(ids[tracks] == UNCONFIRMED) & (streak[tracks] >= s.founding_frames)]:
-            ids[place] = self._next_id
-            self._next_id += 1
-        look = _blended(pool.look, tracks, detections.appearance, rows)
-        self._pool = _Pool(motion, ids, streak, seen, look)
+        seen = set(tracks)
+        for place, mark in enumerate(pool.marks):
+            mark.streak = mark.streak + 1 if place in seen else 0
+        for place in tracks:
+            mark = pool.marks[place]
+            mark.seen_ns = detections.captured_at_ns
+            if mark.track_id == UNCONFIRMED and mark.streak >= s.founding_frames:
+                mark.track_id = self._next_id
+                self._next_id += 1
+        if tracks:
+            motion = pool.motion.corrected(_places(tracks), boxes[rows], s.measurement_heights)
+            self._pool = _Pool(motion, pool.marks, _blended(pool.look, tracks, detections.appearance, rows))
 
-    def _found_tracks(self, detections: Detections, boxes: F64, usable: np.ndarray, matched_rows: I64) -> I64:
+    def _found_tracks(
+        self, detections: Detections, boxes: F64, scores: list[float], usable: list[bool], matched_rows: list[int]
+    ) -> range:
         """Start tracks at strong detections that nothing explains; return their places in the pool."""
-        s = self._settings
-        free = usable & (detections.scores.astype(np.float64) >= s.founding_score)
-        free[matched_rows] = False
-        rows = free.nonzero()[0]
-        if len(matched_rows) and len(rows):
-            crowd = association.overlap(boxes[rows], boxes[matched_rows])
-            rows = rows[crowd.max(axis=1) < s.duplicate_overlap]
-        before = len(self._pool.ids)
-        if not len(rows):
-            return np.zeros(0, np.int64)
-        look = None if detections.appearance is None else detections.appearance[rows]
-        started = BoxMotion.start(boxes[rows], s.measurement_heights)
-        self._pool = self._pool.with_new(started, detections.captured_at_ns, look)
-        return np.arange(before, len(self._pool.ids), dtype=np.int64)
+        s, before = self._settings, len(self._pool.marks)
+        taken = set(matched_rows)
+        rows = [
+            row for row, score in enumerate(scores) if usable[row] and score >= s.founding_score and row not in taken
+        ]
+        if rows and matched_rows:
+            crowd = association.overlap(boxes[rows], boxes[matched_rows]).max(axis=1).tolist()
+            rows = [row for row, covered in zip(rows, crowd, strict=True) if covered < s.duplicate_overlap]
+        if rows:
+            look = None if detections.appearance is None else detections.appearance[rows]
+            started = BoxMotion.start(boxes[rows], s.measurement_heights)
+            self._pool = self._pool.with_new(started, detections.captured_at_ns, look)
+        return range(before, before + len(rows))
 
-    def _drop_stale(self, now_ns: int, seen_now: I64) -> None:
+    def _drop_stale(self, now_ns: int, seen_now: set[int]) -> None:
         """Forget unconfirmed tracks that missed a frame, and confirmed ones unseen for too long."""
-        keep = (now_ns - self._pool.seen_at_ns) <= round(self._settings.lost_s * NS_PER_S)
-        unseen = np.ones(len(keep), np.bool_)
-        unseen[seen_now] = False
-        keep &= ~(unseen & (self._pool.ids == UNCONFIRMED))
-        if not keep.all():
+        lost_ns = round(self._settings.lost_s * NS_PER_S)
+        keep = [
+            place
+            for place, mark in enumerate(self._pool.marks)
+            if place in seen_now or (mark.track_id != UNCONFIRMED and now_ns - mark.seen_ns <= lost_ns)
+        ]
+        if len(keep) < len(self._pool.marks):
             self._pool = self._pool.kept(keep)
+
+
+def _places(values: Iterable[int]) -> I64:
+    return np.array(list(values), np.int64)
 
 
 def _cosine(a: F64, b: F64) -> F64:
@@ -189,9 +206,9 @@ def _stacked(old: F64 | None, new: F32 | None, n_old: int, n_new: int) -> F64 | 
     return np.concatenate([above, below])
 
 
-def _blended(look: F64 | None, tracks: I64, appearance: F32 | None, rows: I64) -> F64 | None:
+def _blended(look: F64 | None, tracks: list[int], appearance: F32 | None, rows: list[int]) -> F64 | None:
     """Move the looks of matched tracks a tenth of the way to what was just seen, and keep them unit rows."""
-    if look is None or appearance is None or not len(tracks):
+    if look is None or appearance is None or not tracks:
         return look
     mixed = APPEARANCE_MEMORY * look[tracks] + (1 - APPEARANCE_MEMORY) * appearance[rows].astype(np.float64)
     norm = np.sqrt((mixed * mixed).sum(axis=1, keepdims=True))
