@@ -1,0 +1,1 @@
+"""A store's machine while it runs live: what it answers to its gates and operators."""
