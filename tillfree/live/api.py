@@ -7,14 +7,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 
 from billing.access import Principal, RateLimiter, Scope
 from billing.errors import NotKnown
 from billing.http import problems
-from billing.http.calls import Clock, Credentials, Key
+from billing.http.calls import Clock, Credentials
 from billing.http.models import Id
 from billing.http.openapi import document
 from billing.http.problems import TooManyRequests, documented, open_documented, problem
@@ -147,15 +147,23 @@ _Gate = Annotated[Caller, Depends(allowed(Scope.GATE))]
 _Operator = Annotated[Caller, Depends(allowed(Scope.OPERATOR))]
 _Look = Annotated[Caller, Depends(allowed(Scope.OPERATOR, Scope.VISION, Scope.AUDITOR))]
 _All = Annotated[Caller, Depends(allowed(*_ANY))]
+_Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[!-~]+$",
+        description="in place of a scan_id, for clients that send one with every call anyway",
+    ),
+]
 _GateId = Annotated[Identifier, Path(description="as the layout calls it", examples=["door"])]
 
 
 @router.post(
     "/v1/gates/{gate_id}/scans", response_model=DecisionOut, responses=documented(400, 404, 413, 422), tags=["gates"]
 )
-def scan_gate(
-    gate_id: _GateId, given: ScanRequest, caller: _Gate, response: Response, key: Key | None = None
-) -> DecisionOut:
+def scan_gate(gate_id: _GateId, given: ScanRequest, caller: _Gate, response: Response, key: _Key = None) -> DecisionOut:
     """Say what a gate does about something that was shown. It waits for no payment gateway."""
     gatekeeper = caller.parts.gatekeeper
     _check_gate(gatekeeper, gate_id)

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
+from billing import passwords
 from billing.store import BillingStore
 from tests.tillfree.live.node_shop import NodeShop
 
@@ -28,7 +30,15 @@ def waits_for_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def node_shop(tmp_path: Path, migrated_books: Path, waits_for_no_disk: None) -> Iterator[NodeShop]:
+def _hashes_cheaply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the least that argon2 does: no test here is about passwords."""
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest.fixture
+def node_shop(
+    tmp_path: Path, migrated_books: Path, waits_for_no_disk: None, _hashes_cheaply: None
+) -> Iterator[NodeShop]:
     shutil.copyfile(migrated_books, tmp_path / "billing.sqlite")
     shop = NodeShop(tmp_path)
     yield shop
