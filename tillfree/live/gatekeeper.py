@@ -15,7 +15,7 @@ from typing import Literal
 
 from billing.errors import PassError, PassExpired, PassForged, PassFromFuture, PassKeyUnknown, PassMalformed
 from billing.passes import EntryPass, check
-from billing.types import Refusal, kind_of
+from billing.types import Refusal, VisitKind, kind_of
 from checkout.types import GateScanned
 from tillfree.live.decisions import GateDecision, Reason, ScanIn
 from tillfree.live.errors import BooksAway, NodeFull, NodeStopped
@@ -43,6 +43,8 @@ _OF_REFUSAL = {
     Refusal.NO_ACCOUNT: Reason.NO_ACCOUNT,
     Refusal.PASS_USED: Reason.PASS_USED,
 }
+
+_SHOWN: dict[VisitKind, Shown] = {VisitKind.SHOPPER: "card", VisitKind.CASH: "cash", VisitKind.STAFF: "staff"}
 
 GateKind = Literal["entry", "exit", "both"]
 
@@ -117,11 +119,11 @@ class Gatekeeper:
             raise _Refused(Reason.NOTHING_SHOWN)
         if scan.entry_pass is None:
             token, entry = scan.token or "", None
-            self._check_accepts(Shown.CARD if kind_of(token).value == "shopper" else Shown(kind_of(token).value))
+            self._check_accepts(_SHOWN[kind_of(token)])
             if pass_shaped(token):  # a pass among bare tokens would come past its checks
                 raise _Refused(Reason.NOT_ACCEPTED)
         else:
-            self._check_accepts(Shown.PASS)
+            self._check_accepts("pass")
             token, entry = pass_token(scan.entry_pass), self._checked(scan.entry_pass, seen_ns, at_ns)
         return token, entry, self._stands(token, entry, seen_ns)
 
@@ -159,18 +161,18 @@ class Gatekeeper:
     def _checked(self, text: str, seen_ns: int, at_ns: int) -> EntryPass:
         """Return what a pass says. A key that is not known is asked for once more, where there is somebody to ask."""
         for is_last in (False, True):
-            known = self._keys.current(at_ns)
-            if known.policy is None:
-                raise _Refused(Reason.PASS_KEY_UNKNOWN if known.fetched_at_ns else Reason.KEYS_OLD)
+            known, reason = self._keys.current(at_ns), Reason.PASS_KEY_UNKNOWN
             if at_ns - known.fetched_at_ns > self.settings.keys_age_max_s * _S:
-                raise _Refused(Reason.KEYS_OLD)
-            try:
-                return check(text, known.keys, seen_ns, known.policy)
-            except PassKeyUnknown as error:
-                if is_last or not self._keys.look_again(at_ns):
-                    raise _Refused(Reason.PASS_KEY_UNKNOWN) from error
-            except PassError as error:
-                raise _Refused(_OF_PASS[type(error)]) from error
+                reason = Reason.KEYS_OLD
+            elif known.policy is not None:
+                try:
+                    return check(text, known.keys, seen_ns, known.policy)
+                except PassKeyUnknown:
+                    pass  # the store may have a new one
+                except PassError as error:
+                    raise _Refused(_OF_PASS[type(error)]) from error
+            if is_last or not self._keys.look_again(at_ns):
+                raise _Refused(reason)
         raise AssertionError("the last round returns or raises")
 
     def _stands(self, token: str, entry: EntryPass | None, seen_ns: int) -> Reason:

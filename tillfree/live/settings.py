@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from store_layout.model import Strict
 
-
-class Shown(StrEnum):
-    """What can be shown at a gate: an entry pass, or a bare token of a card, of cash or of staff."""
-
-    PASS = "pass"  # noqa: S105 - no password
-    CARD = "card"
-    CASH = "cash"
-    STAFF = "staff"
+Shown = Literal["pass", "card", "cash", "staff"]
+"""What can be shown at a gate: an entry pass, or a bare token of a card, of cash or of staff."""
 
 
 class GateSettings(Strict):
@@ -30,8 +23,8 @@ class GateSettings(Strict):
         default=6,
         description="people who come in on one scan at most; each is held money for, and more at a gate cannot be told apart",
     )
-    accepts: frozenset[Shown] = Field(
-        default=frozenset({Shown.PASS, Shown.CARD}),
+    accepts: tuple[Shown, ...] = Field(
+        default=("pass", "card"),
         description="what opens gates; cash and staff are plain words that anybody can print as a code, so only stores whose readers make tokens themselves should add them",
     )
     offline: Literal["admit", "call_staff"] = Field(
@@ -62,11 +55,11 @@ class GateSettings(Strict):
         default=600.0,
         description="s between fetches of passes' keys and of the list of refused shoppers from billing elsewhere; new debts are on the list after this",
     )
-    keys_age_max_s: Annotated[float, Field(ge=60, le=30 * 86_400)] = Field(
-        default=7 * 86_400.0,
+    keys_age_max_s: Annotated[int, Field(ge=60, le=30 * 86_400)] = Field(
+        default=7 * 86_400,
         description="s after which keys that could not be fetched anew open nothing: a key that was withdrawn ends within a week at a gate that hears of nothing",
     )
-    remember_s: Annotated[float, Field(ge=600, le=7 * 86_400)] = Field(
-        default=86_400.0,
+    remember_s: Annotated[int, Field(ge=600, le=7 * 86_400)] = Field(
+        default=86_400,
         description="s for which a scan that is sent again gets the decision of before; readers repeat within seconds, one that was off within a day. At least as long as passes are valid (page.passes.valid_s is 600 at most)",
     )
