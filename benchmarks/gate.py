@@ -102,7 +102,7 @@ def run_server(place: Path, port: int, gates: Sequence[str], hang_s: float) -> N
     service = BillingService(PRICES, store, Hanging(hang_s, desk))
     node = NodeInbox(place / "inbox.journal", most=1_000_000)
     settings = GateSettings(capacity=10_000)
-    memory = GateMemory(place / "gates.journal", settings.remember_s * S)
+    memory = GateMemory(place / "gates.journal", settings.repeat_s * S)
     kinds: dict[str, GateKind] = dict.fromkeys(gates, "entry")
     gatekeeper = Gatekeeper(
         node,

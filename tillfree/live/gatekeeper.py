@@ -83,21 +83,24 @@ class Gatekeeper:
     def decide(self, scan: ScanIn, at_ns: int) -> GateDecision:
         """Say what the gate does about a scan that came at ``at_ns``, Unix time in nanoseconds.
 
-        A scan with the key of one before gets the decision of before, and opens nothing more.
+        A scan with the key of one before, within ``repeat_s``, gets the decision of before, and opens nothing more.
         Raises ScanReused where the key came with something else before.
         """
         digest = _digest(scan)
-        known = self._memory.known(scan.gate_id, scan.key, digest)
+        known = self._memory.known(scan.gate_id, scan.key, digest, at_ns)
         if known is not None:
             return self._again(known, at_ns)
         try:
             token, entry, reason = self._judged(scan, at_ns)
             with self._one_at_a_time:
-                known = self._memory.known(scan.gate_id, scan.key, digest)
+                known = self._memory.known(scan.gate_id, scan.key, digest, at_ns)
                 if known is not None:  # the same scan came twice at the same moment
                     return self._again(known, at_ns)
                 return self._admit(scan, token, entry, reason, digest, at_ns)
         except _Refused as refused:
+            known = self._memory.known(scan.gate_id, scan.key, digest, at_ns)
+            if known is not None:  # the same scan was let in meanwhile, and its pass is used by now
+                return self._again(known, at_ns)
             decision = GateDecision.of(refused.reason, at_ns)
             self._memory.refuse(scan.gate_id, scan.key, digest, decision)
             return decision

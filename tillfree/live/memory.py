@@ -20,6 +20,9 @@ from tillfree.live.journal import Journal
 _MOST_REFUSED = 1_000
 """Decisions that let nobody in are kept in memory alone: after a restart the same scan is judged anew."""
 
+_KEEP_NS = 3_600 * 10**9
+"""Admissions of the last hour: as long as a scan may be repeated at most, and longer than any pass is valid."""
+
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
@@ -41,12 +44,12 @@ class Admitted:
 class GateMemory:
     """Decisions by gate and key, and the passes that were taken. Safe to use from several threads."""
 
-    def __init__(self, path: Path, keep_ns: int, compact_after: int = 5_000) -> None:
-        """Admissions are kept for ``keep_ns``, and longer until the file is written anew, after so many.
+    def __init__(self, path: Path, repeat_ns: int, compact_after: int = 5_000) -> None:
+        """A scan that comes again within ``repeat_ns`` is the same; the file is written anew after so many admissions.
 
         Raises InputError where the file is in use, damaged, or cannot be opened.
         """
-        self._keep_ns, self._compact_after = keep_ns, compact_after
+        self._repeat_ns, self._compact_after = repeat_ns, compact_after
         self._mutex = threading.Lock()
         self._admitted: list[Admitted] = []
         self._by_key: dict[tuple[str, str], Admitted] = {}
@@ -64,17 +67,26 @@ class GateMemory:
         """Let the file go."""
         self._journal.close()
 
-    def known(self, gate_id: str, key: str | None, digest: str) -> GateDecision | Admitted | None:
-        """Return what was decided for this key at this gate; None for a new one. Raises ScanReused for another scan's."""
+    def known(self, gate_id: str, key: str | None, digest: str, at_ns: int) -> GateDecision | Admitted | None:
+        """Return what was decided for this key at this gate within ``repeat_ns``; None for a new one.
+
+        Raises ScanReused where the key came with another scan.
+        """
         if key is None:
             return None
         with self._mutex:
-            admitted = self._by_key.get((gate_id, key))
-            refused = self._refused.get((gate_id, key))
-        found, was = (admitted, admitted.digest) if admitted else (refused[1], refused[0]) if refused else (None, "")
-        if found is not None and was != digest:
+            admitted, refused = self._by_key.get((gate_id, key)), self._refused.get((gate_id, key))
+        decided: list[tuple[str, int, GateDecision | Admitted]] = []
+        if admitted is not None:
+            decided.append((admitted.digest, admitted.scan.at_ns, admitted))
+        if refused is not None:
+            decided.append((refused[0], refused[1].at_ns, refused[1]))
+        found = next((each for each in decided if abs(at_ns - each[1]) <= self._repeat_ns), None)
+        if found is None:
+            return None
+        if found[0] != digest:
             raise ScanReused(f"{key!r} came with another scan at {gate_id} before: give each scan its own id")
-        return found
+        return found[2]
 
     def refuse(self, gate_id: str, key: str | None, digest: str, decision: GateDecision) -> None:
         """Keep a decision that let nobody in."""
@@ -120,12 +132,12 @@ class GateMemory:
         self._keep(given)
 
     def _compact(self, now_ns: int) -> None:
-        """Write the file anew without what is older than ``keep_ns``; no pass that it forgets is taken again."""
-        old = [each for each in self._admitted if now_ns - each.scan.at_ns > self._keep_ns]
+        """Write the file anew without what is old; no pass that it forgets is taken again."""
+        old = [each for each in self._admitted if now_ns - each.scan.at_ns > _KEEP_NS]
         if 2 * len(old) < len(self._admitted):
             self._compact_after = 2 * len(self._admitted)  # a busy day: it has to hold more
             return
-        kept = [each for each in self._admitted if now_ns - each.scan.at_ns <= self._keep_ns]
+        kept = [each for each in self._admitted if now_ns - each.scan.at_ns <= _KEEP_NS]
         issued = (each.entry.issued_at_ns for each in old if each.entry is not None)
         forgotten_ns = max((self._replays.forgotten_ns, *issued))
         head = json.dumps({"forgotten_ns": forgotten_ns})

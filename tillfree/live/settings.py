@@ -59,7 +59,7 @@ class GateSettings(Strict):
         default=7 * 86_400,
         description="s after which keys that could not be fetched anew open nothing: a key that was withdrawn ends within a week at a gate that hears of nothing",
     )
-    remember_s: Annotated[int, Field(ge=600, le=7 * 86_400)] = Field(
-        default=86_400,
-        description="s for which a scan that is sent again gets the decision of before; readers repeat within seconds, one that was off within a day. At least as long as passes are valid (page.passes.valid_s is 600 at most)",
+    repeat_s: Annotated[int, Field(ge=5, le=3_600)] = Field(
+        default=120,
+        description="s for which a scan that is sent again by its id gets the decision of before; later the id means a new scan. Readers repeat within seconds; some count their ids from 1 after each start, and must not open a gate by a scan of yesterday without a visit",
     )

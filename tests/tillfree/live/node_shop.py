@@ -99,7 +99,7 @@ class NodeShop:
     def _open(self) -> None:
         self.node = NodeInbox(self.place / "inbox.journal")
         self.node.publish(open_view(self.at_ns))
-        self.memory = GateMemory(self.place / "gates.journal", int(self.settings.remember_s * S))
+        self.memory = GateMemory(self.place / "gates.journal", self.settings.repeat_s * S)
         self.refused = RefusedList(self.place / "refused.json")
         self.gatekeeper = self.make()
 

@@ -308,6 +308,21 @@ def test_one_key_is_for_one_scan(node_shop: NodeShop) -> None:
         node_shop.scan(token="card-2", key="r-1")
 
 
+def test_an_id_of_long_ago_is_a_new_scan(node_shop: NodeShop) -> None:
+    """A reader that counts from 1 after each start must not open the gate by yesterday's scan without a visit."""
+    first, refused = node_shop.scan(key="1"), node_shop.scan(key="2", party_size=7)
+    node_shop.restart()
+    node_shop.at_ns += 121 * S
+    node_shop.node.publish(open_view(node_shop.at_ns))
+    again = node_shop.scan(key="1")
+    assert (again.outcome, again.is_repeat) == (Outcome.ADMIT, False)
+    assert again.visit_id != first.visit_id
+    assert refused.reason is Reason.PARTY_SIZE
+    assert node_shop.scan(key="2", token="card-2").outcome is Outcome.ADMIT
+    assert node_shop.scan(key="1").visit_id == again.visit_id
+    assert len(node_shop.queued()) == 3
+
+
 def test_scans_without_a_key_are_each_a_scan(node_shop: NodeShop) -> None:
     assert node_shop.scan().visit_id != node_shop.scan().visit_id
     assert len({scan.scan_id for scan in node_shop.queued()}) == 2
@@ -328,6 +343,25 @@ def test_one_scan_from_many_threads_is_one_visit(node_shop: NodeShop) -> None:
         thread.join()
     assert len({each.visit_id for each in found}) == 1
     assert [each.outcome for each in found] == [Outcome.ADMIT] * 8
+    assert len(node_shop.queued()) == 1
+
+
+def test_a_repeat_that_finds_its_own_pass_used_is_let_in(node_shop: NodeShop) -> None:
+    """The first one is let in, and its visit opened in billing, while billing is asked about the second one."""
+    text, inner = node_shop.entry_pass(), node_shop.standing
+    found = []
+
+    class Slow:
+        def refused(self, token: str, at_ns: int) -> Refusal | None:
+            node_shop.standing = inner
+            found.append(node_shop.scan(keeper=node_shop.make(), entry_pass=text, key="r-1"))
+            node_shop.shoppers.admit(text, found[0].visit_id or "", 1, NOW)
+            return inner.refused(token, at_ns)
+
+    node_shop.standing = Slow()
+    again = node_shop.scan(keeper=node_shop.make(), entry_pass=text, key="r-1")
+    assert (found[0].outcome, again.outcome, again.is_repeat) == (Outcome.ADMIT, Outcome.ADMIT, True)
+    assert node_shop.scan(entry_pass=text, key="r-1").visit_id == again.visit_id == found[0].visit_id
     assert len(node_shop.queued()) == 1
 
 
@@ -417,17 +451,17 @@ def test_a_new_key_is_asked_for_when_a_pass_has_it(node_shop: NodeShop) -> None:
 def test_the_memory_forgets_what_is_old_and_takes_none_of_it_again(node_shop: NodeShop) -> None:
     who, file = node_shop.shopper(), node_shop.place / "gates.journal"
     node_shop.memory.close()
-    node_shop.memory = GateMemory(file, 600 * S, compact_after=10)
+    node_shop.memory = GateMemory(file, 120 * S, compact_after=10)
     keeper = node_shop.make(entry_wait_s=1.0)
     first = node_shop.entry_pass(who)
     for number in range(40):
         text = first if number == 0 else node_shop.entry_pass(who)
         assert node_shop.scan(keeper=keeper, entry_pass=text, key=f"r-{number}").outcome is Outcome.ADMIT
-        node_shop.at_ns += 100 * S
+        node_shop.at_ns += 600 * S
         node_shop.node.publish(open_view(node_shop.at_ns))
     assert file.read_bytes().count(b"\n") < 25
     node_shop.memory.close()
-    node_shop.memory = GateMemory(file, 600 * S)
+    node_shop.memory = GateMemory(file, 120 * S)
     node_shop.at_ns = NOW  # a clock that was set back
     node_shop.node.publish(open_view(NOW))
     assert node_shop.scan(keeper=node_shop.make(), entry_pass=first).reason is Reason.PASS_USED
