@@ -99,13 +99,12 @@ class Access:
 
         Raises AccessDenied for a known name, or one that could be mistaken.
         """
-        _check_name(name)
-        client_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
-        key = f"{_PREFIX}_{client_id}_{secret}"
+        check_name(name)
+        client_id, key = new_key()
         with self._store.transaction() as books:
             if name in {known.name for known in rows.clients(books) if known.revoked_at_ns is None}:
                 raise AccessDenied(f"there is a key named {name!r}: revoke it, or choose another name")
-            rows.add_client(books, client_id, name, _digest(key), _joined(scopes), at_ns)
+            rows.add_client(books, client_id, name, key_digest(key), _joined(scopes), at_ns)
         return key
 
     def clients(self) -> tuple[Client, ...]:
@@ -125,7 +124,7 @@ class Access:
 
     def add_operator(self, login: str, password: str, scopes: frozenset[Scope], at_ns: int) -> None:
         """Let a person sign in. Raises AccessDenied for a known login, or a password that is too short."""
-        _check_name(login)
+        check_name(login)
         hashed = hash_password(password)
         with self._store.transaction() as books:
             if rows.operator(books, login) is not None:
@@ -181,11 +180,11 @@ class Access:
         """Return who holds a key or a session. Raises NotKnown."""
         if credential.startswith(f"{_SESSION_PREFIX}_"):
             return self._operator(credential, at_ns)
-        said = _KEY.fullmatch(credential)
-        if said is not None:
+        client_id = client_of(credential)
+        if client_id is not None:
             with self._store.reading() as books:
-                found = rows.client(books, said[1])
-            if found is not None and hmac.compare_digest(found.digest, _digest(credential)):
+                found = rows.client(books, client_id)
+            if found is not None and is_key(credential, found.digest):
                 if found.revoked_at_ns is not None:
                     raise NotKnown("this key was revoked")
                 return self._remember(credential, Principal(found.name, _split(found.scopes)), at_ns)
@@ -230,7 +229,30 @@ class RateLimiter:
             return wait_s
 
 
-def _check_name(name: str) -> None:
+def new_key() -> tuple[str, str]:
+    """Return a new machine's id, and its key, which holds the id: 256 bits of the operating system's randomness."""
+    client_id = secrets.token_hex(6)
+    return client_id, f"{_PREFIX}_{client_id}_{secrets.token_urlsafe(32)}"
+
+
+def client_of(key: str) -> str | None:
+    """Return whose key this says to be, None for what is none."""
+    said = _KEY.fullmatch(key)
+    return None if said is None else said[1]
+
+
+def key_digest(key: str) -> str:
+    """Return what is kept of a key."""
+    return _digest(key)
+
+
+def is_key(key: str, digest: str) -> bool:
+    """Tell whether this is the key of which ``digest`` is kept."""
+    return hmac.compare_digest(digest, _digest(key))
+
+
+def check_name(name: str) -> None:
+    """Raise AccessDenied for a name that could be mistaken."""
     if _NAME.fullmatch(name) is None:
         raise AccessDenied(f"{name!r} is no name: take letters, digits and any of _.@-, at most 80")
 

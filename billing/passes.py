@@ -78,6 +78,10 @@ class PassPolicy(Strict):
         default=10,
         description="seconds by which a gate's clock may lag behind the issuer's before passes seem to come from the future; NTP keeps well within one, ten also covers days without it at a quartz clock's 20 ppm",
     )
+    offline_s: Annotated[int, Field(ge=0, le=7 * 86_400)] = Field(
+        default=86_400,
+        description="seconds after which billing no longer takes a gate's word that it saw a pass while it was valid; a day outlasts a network that is mended the next morning, and bounds what a stolen gate's key can do with old passes",
+    )
 
     @model_validator(mode="after")
     def _lasts_while_it_is_shown(self) -> Self:
@@ -264,8 +268,10 @@ class Replays:
     ``most`` were remembered, leaves its issue time behind, and passes no younger than that are refused.
     """
 
-    def __init__(self, most: int = 10_000) -> None:
+    def __init__(self, most: int = 10_000, forgotten_ns: int = -1) -> None:
         """``most`` passes are remembered: far more than walk through one gate in ``valid_s``.
+
+        ``forgotten_ns`` is that of the ``Replays`` whose work this goes on with.
 
         Raises:
             PassInputError: ``most`` is below 1.
@@ -275,7 +281,12 @@ class Replays:
         self._most = most
         self._nonces: set[bytes] = set()
         self._queue: list[tuple[int, int, bytes]] = []  # a heap of (expires_at_ns, issued_at_ns, nonce)
-        self._forgotten_ns = -1  # the youngest issue time that was forgotten
+        self._forgotten_ns = forgotten_ns
+
+    @property
+    def forgotten_ns(self) -> int:
+        """Return the youngest issue time that was forgotten, -1 for none: no pass of then or before is taken."""
+        return self._forgotten_ns
 
     def __len__(self) -> int:
         return len(self._nonces)

@@ -13,7 +13,6 @@ from dataclasses import replace
 
 from billing.charging import OPEN, Charging, is_in_flight, let_go, new_charge
 from billing.db.books import Books
-from billing.db.shoppers import charged_visits
 from billing.debts import Debts
 from billing.disputing import Disputing
 from billing.errors import ChargeStateError, CorrectionError, KeyConflict, UnknownVisit, VersionConflict
@@ -27,7 +26,7 @@ from billing.receipt import make_receipt
 from billing.reconcile import Difference, differences
 from billing.refunding import Refunding
 from billing.refunds import cheapened
-from billing.standing import standing
+from billing.standing import first_unpaid, standing
 from billing.store import BillingStore
 from billing.teller import Order, ask, order, settle
 from billing.types import (
@@ -387,14 +386,8 @@ class BillingService:
         """Return why a shopper is refused: the visit that they have not paid for."""
         if not self.policy.refuse_debtors or given.kind is not VisitKind.SHOPPER:
             return None
-        unpaid = books.unpaid_visits_of(given.token)
-        if given.shopper_id is not None:  # another card does not pay what the one before did not
-            unpaid += charged_visits(books, given.shopper_id, (ChargeState.DECLINED, ChargeState.NEEDS_SHOPPER))
-        for visit_id in unpaid:
-            receipt = books.receipt(visit_id)
-            if receipt is not None and standing(books, receipt).owed.minor > 0:
-                return f"visit {visit_id} is not paid"
-        return None
+        visit_id = first_unpaid(books, given.token, given.shopper_id)
+        return None if visit_id is None else f"visit {visit_id} is not paid"
 
     def _ask(self, payment: Payment, at_ns: int, *, fresh: bool) -> Payment:
         """Ask the gateway for a payment that no charge drives, and write its answer."""

@@ -26,6 +26,8 @@ from billing.errors import (
     KeyConflict,
     NoCard,
     NotKnown,
+    PassExpired,
+    PassFromFuture,
     PassRefused,
     PassUsed,
     ShopperError,
@@ -228,9 +230,10 @@ class Shoppers:
             raise NoCard({"card": "missing"})
         return issue(self.keyring.pass_key, UUID(shopper_id), random_nonce(), at_ns)
 
-    def admit(self, pass_text: str, visit_id: str, party_size: int, at_ns: int) -> OpenVisit:
+    def admit(self, pass_text: str, visit_id: str, party_size: int, at_ns: int, now_ns: int | None = None) -> OpenVisit:
         """Return the visit that a pass opens, once: for the same visit it may be shown again.
 
+        A gate may have seen the pass at ``at_ns`` and tell of it at ``now_ns``, ``offline_s`` later at most.
         Raises PassError for a pass that opens nothing, KeyConflict for a visit that somebody else has opened.
         """
         entry = check(pass_text, (self.keyring.pass_key.public(),), at_ns, self.passes)
@@ -241,6 +244,8 @@ class Shoppers:
                 raise PassUsed("the pass was shown before: show a new one")
             if known is not None and known.opened.shopper_id != shopper_id:
                 raise KeyConflict(f"{visit_id} was opened by somebody else")
+            if known is None:  # whoever did not hear that it was opened may ask for longer
+                self._check_told_in_time(at_ns, at_ns if now_ns is None else now_ns)
             shopper = rows.shopper(books, shopper_id)
             if shopper is None or shopper.deleted_at_ns is not None:
                 raise PassRefused("the pass is of an account that is not there any more")
@@ -260,6 +265,15 @@ class Shoppers:
             is_member=shopper.is_member,
             card_mark=mark,
         )
+
+    def _check_told_in_time(self, at_ns: int, now_ns: int) -> None:
+        """Raise PassExpired or PassFromFuture where a gate says that it saw a pass too long ago, or later than now."""
+        if now_ns - at_ns > self.passes.offline_s * _NS:
+            ago_s, most_s = (now_ns - at_ns) // _NS, self.passes.offline_s
+            raise PassExpired(f"the gate saw the pass {ago_s} s ago, and tells of it within {most_s} s")
+        if at_ns - now_ns > self.passes.clock_tolerance_s * _NS:
+            ahead_s = (at_ns - now_ns) // _NS
+            raise PassFromFuture(f"the gate says that it saw the pass {ahead_s} s from now: set its clock")
 
     def get(self, shopper_id: str) -> Shopper:
         """Return an account. Raises NotKnown where there is none."""

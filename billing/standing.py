@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from billing.db.books import Books
+from billing.db.shoppers import charged_visits
 from billing.ledger import WRITTEN_OFF
 from billing.money import Money
 from billing.refunds import paid_back_left
-from billing.types import Payment, Receipt
+from billing.types import ChargeState, Payment, Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +53,20 @@ def standing(books: Books, receipt: Receipt, payments: tuple[Payment, ...] | Non
         in_cash=sum((move.amount for move in books.cash(visit_id)), zero),
         forgiven=Money(books.balance(visit_id, WRITTEN_OFF), receipt.currency),
     )
+
+
+def first_unpaid(books: Books, token: str, shopper_id: str | None) -> str | None:
+    """Return the oldest visit that a card, or the shopper whose it is, has not paid for; None where all is paid.
+
+    Another card of the same shopper does not pay what the one before did not.
+    """
+    unpaid = books.unpaid_visits_of(token)
+    if shopper_id is not None:
+        unpaid += charged_visits(books, shopper_id, (ChargeState.DECLINED, ChargeState.NEEDS_SHOPPER))
+    return next((visit_id for visit_id in unpaid if is_owed(books, visit_id)), None)
+
+
+def is_owed(books: Books, visit_id: str) -> bool:
+    """Tell whether something is still owed for a visit."""
+    receipt = books.receipt(visit_id)
+    return receipt is not None and standing(books, receipt).owed.minor > 0

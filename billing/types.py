@@ -280,6 +280,15 @@ class Admission:
     hold: Payment | None
 
 
+class Refusal(StrEnum):
+    """Why somebody at a gate would not be served."""
+
+    DEBTOR = "debtor"
+    NO_CARD = "no_card"
+    NO_ACCOUNT = "no_account"
+    PASS_USED = "pass_used"  # noqa: S105 - no password
+
+
 class RefundReason(StrEnum):
     """Why money goes back."""
 

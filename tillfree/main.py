@@ -23,6 +23,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "layout": ("tillfree.commands.layout", "layout_app", "Check a layout, draw it, or fit a camera to it."),
     "simulate": ("tillfree.commands.simulate", "simulate", "Render a scenario into a recording with exact truth."),
     "billing": ("tillfree.commands.billing", "billing_app", "Serve billing; reconcile, export or migrate its books."),
+    "gate": ("tillfree.commands.gate", "gate_app", "Stand in for a gate's reader, or connect one; look after keys."),
+    "reviews": ("tillfree.commands.reviews", "reviews_app", "List and answer what the store asks its operators."),
+    "health": ("tillfree.commands.health", "health", "Show how a running store's cameras, gates and engine are."),
     "models": ("tillfree.commands.models", "models_app", "List detector weights, or fetch the COCO ones."),
     "samples": ("tillfree.commands.samples", "samples_app", "Fetch public real recordings."),
 }

@@ -26,6 +26,7 @@ from billing.types import (
 )
 from store_layout.errors import InputError
 from tillfree.errors import OutOfReach
+from tillfree.live.tokens import pass_of
 
 _TRIES = 3
 """Times that one call is sent before the service counts as out of reach: each waits ``timeout_s``."""
@@ -59,11 +60,12 @@ class RemoteBilling:
         self._http.close()
 
     def open_visit(self, given: OpenVisit) -> Admission:
-        """See ``BillingPort.open_visit``."""
+        """See ``BillingPort.open_visit``. A token may be a pass (``tillfree.live.tokens``) that a gate saw at ``at_ns``."""
         self._tokens[given.visit_id] = given.token
+        entry_pass = pass_of(given.token)
         body = {
             "visit_id": self._there(given.visit_id),
-            "token": given.token,
+            **({"token": given.token} if entry_pass is None else {"entry_pass": entry_pass}),
             "kind": given.kind,
             "party_size": given.party_size,
             "at": rfc3339(given.at_ns),

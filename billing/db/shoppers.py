@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
 from billing.cards import CardOnFile
 from billing.db.books import Books, visit_of_row
@@ -186,6 +186,15 @@ def charged_visits(books: Books, shopper_id: str, states: tuple[ChargeState, ...
     query = query.where(VISITS.c.shopper_id == shopper_id, CHARGES.c.state.in_([state.value for state in states]))
     query = query.group_by(VISITS.c.visit_id, VISITS.c.opened_at_ns)
     return tuple(books.connection.execute(query.order_by(VISITS.c.opened_at_ns, VISITS.c.visit_id)).scalars())
+
+
+def unpaid_visits(books: Books) -> tuple[tuple[str, str], ...]:
+    """Return shopper and visit for each charge that was declined or waits for the shopper, latest visits first."""
+    waits = CHARGES.c.state.in_([ChargeState.DECLINED.value, ChargeState.NEEDS_SHOPPER.value])
+    query = select(VISITS.c.shopper_id, VISITS.c.visit_id).join(CHARGES, CHARGES.c.visit_id == VISITS.c.visit_id)
+    query = query.where(VISITS.c.shopper_id.is_not(None), waits).group_by(VISITS.c.visit_id, VISITS.c.shopper_id)
+    query = query.order_by(func.max(VISITS.c.opened_at_ns).desc(), VISITS.c.visit_id)
+    return tuple((row.shopper_id, row.visit_id) for row in books.connection.execute(query))
 
 
 def marked_visits(books: Books, card_mark: str, from_ns: int, until_ns: int, limit: int) -> tuple[StoredVisit, ...]:

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 
 from billing.access import Access, RateLimiter
 from billing.db.pages import counts
-from billing.http import endpoints, money, problems, receipts, reference, system, visits
+from billing.http import endpoints, gates, money, problems, receipts, reference, system, visits
 from billing.http import news as gateway_news
 from billing.http.calls import Clock, NewsReader, Parts
 from billing.http.metrics import Metrics
@@ -71,7 +71,7 @@ def create_app(
         shoppers=None if page is None else page.shoppers,
         outbox=outbox,
     )
-    routers = (visits, receipts, money, gateway_news, endpoints, system, reference)
+    routers = (gates, visits, receipts, money, gateway_news, endpoints, system, reference)
     for router in (module.router for module in routers):
         app.include_router(router)
     problems.install(app)

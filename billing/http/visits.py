@@ -69,7 +69,11 @@ _Operator = Annotated[Call, Depends(changes(Scope.OPERATOR))]
 
 @router.post("", status_code=201, response_model=AdmissionOut, responses=change_documented())
 def open_visit(given: VisitIn, call: _Gate) -> Response:
-    """Let somebody in, or say why not; money is held by the store's policy."""
+    """Let somebody in, or say why not; money is held by the store's policy.
+
+    A gate that checked an entry pass by itself says with ``at`` when it saw it: the pass must have been valid then, and
+    the gate tells of it within the store's ``offline_s``.
+    """
     shoppers = call.parts.shoppers
 
     def admit(service: BillingService, at_ns: int) -> AdmissionOut:
@@ -236,7 +240,8 @@ def _by_pass(given: VisitIn, shoppers: Shoppers | None, service: BillingService,
         )
     if shoppers is None:
         raise MissingToken("this service has no shoppers' page, and no entry passes: send a token")
-    return shoppers.on(service.store).admit(given.entry_pass or "", given.visit_id, given.party_size, given.at or at_ns)
+    seen_ns, store = given.at or at_ns, service.store
+    return shoppers.on(store).admit(given.entry_pass or "", given.visit_id, given.party_size, seen_ns, at_ns)
 
 
 def _shown(charge: Charge) -> BaseModel:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from fastapi import Response
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from billing.http.calls import Parts
+from billing.http.calls import Clock
 from billing.http.problems import HEADERS, problem
 
 MOST_BODY_BYTES = 1_000_000
@@ -17,10 +19,32 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _TOO_LARGE = f"send at most {MOST_BODY_BYTES} bytes"
 
 
+class Counts(Protocol):
+    """Counts calls."""
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one call."""
+        ...
+
+
+class Watched(Protocol):
+    """What an app that is watched has."""
+
+    @property
+    def clock(self) -> Clock:
+        """Return what gives the Unix time in nanoseconds."""
+        ...
+
+    @property
+    def metrics(self) -> Counts:
+        """Return what counts calls."""
+        ...
+
+
 class Watch:
     """An ASGI middleware: refuses bodies that are too large, said so beforehand or found so while they come in."""
 
-    def __init__(self, app: ASGIApp, parts: Parts) -> None:
+    def __init__(self, app: ASGIApp, parts: Watched) -> None:
         self._app, self._parts = app, parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

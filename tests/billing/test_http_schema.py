@@ -175,6 +175,7 @@ def test_every_operation_succeeds_as_documented(shop: Shop) -> None:
     bread = [{"sku": "bread", "quantity": 1}]
     asked = {"dispute_id": "d3", "visit_id": "done", "kind": "return", "items": bread}
     calls: list[tuple[str, str, dict[str, str], Any]] = [
+        ("POST", "/v1/standing", {}, {"token": "card"}),
         ("POST", "/v1/visits", {}, {"visit_id": "new", "token": "card"}),
         ("POST", "/v1/visits/{visit_id}/joins", {"visit_id": "new"}, {"scan_id": "s", "token": "card"}),
         ("PUT", "/v1/visits/{visit_id}/draft", {"visit_id": "new"}, {"items": COLA}),
@@ -231,7 +232,7 @@ def test_operations_are_called_as_their_functions(shop: Shop) -> None:
     named = {each["operationId"] for item in document["paths"].values() for each in item.values()}
     functions = {
         name
-        for module in ("visits", "receipts", "money", "endpoints", "system", "news", "reference")
+        for module in ("gates", "visits", "receipts", "money", "endpoints", "system", "news", "reference")
         for name, value in vars(__import__(f"billing.http.{module}", fromlist=["router"])).items()
         if callable(value) and getattr(value, "__module__", "") == f"billing.http.{module}"
     }

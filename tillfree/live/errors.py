@@ -1,0 +1,50 @@
+"""What can go wrong at a store's machine while it runs live.
+
+LiveError
+├── NodeFull         more waits for the engine than the inbox keeps
+├── NodeStopped      the inbox is closed, or its file cannot be written
+├── UnknownGate      a gate that the store does not have
+├── UnknownReview    a review that is not open
+├── ReviewAnswered   a review that has another answer, which the engine has not taken yet
+├── AnswerRefused    an answer that cannot be carried out
+├── ScanReused       one scan id, two scans
+└── BooksAway        billing gave no answer in time
+"""
+
+from __future__ import annotations
+
+
+class LiveError(Exception):
+    """Anything that a store's machine refuses to do, or cannot do now."""
+
+
+class NodeFull(LiveError):
+    """More inputs wait for the engine than the inbox keeps."""
+
+
+class NodeStopped(LiveError):
+    """The inbox is closed, or its file cannot be written: nothing can be taken in."""
+
+
+class UnknownGate(LiveError, LookupError):
+    """A gate that the store does not have."""
+
+
+class UnknownReview(LiveError, LookupError):
+    """A review that is not open, or no longer."""
+
+
+class ReviewAnswered(LiveError):
+    """A review that somebody else has answered in another way a moment ago."""
+
+
+class AnswerRefused(LiveError, ValueError):
+    """An answer that names what is not there, or that is no answer."""
+
+
+class ScanReused(LiveError):
+    """A scan id that came with another scan before."""
+
+
+class BooksAway(LiveError):
+    """Billing was asked whether somebody would be served, and gave no answer in time."""
