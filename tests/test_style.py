@@ -51,6 +51,7 @@ ADAPTERS: dict[str, set[str]] = {
         "billing/schema/versions/v0002_service.py",
         "billing/store.py",
         "tillfree/live/standing.py",
+        "tillfree/live/trouble.py",
     },
     "segno": {"billing/qr.py"},
     "stripe": {"billing/stripe_cards.py", "billing/stripe_client.py", "billing/stripe_gateway.py"},
@@ -81,6 +82,7 @@ OPENCV_FREE = ("vision/shelves/finder.py", "vision/shelves/reaches.py", "simulat
 # The only places that catch everything, each with its reason.
 BROAD = {
     "billing/worker.py": "the outermost loop of a worker, which tells and goes on",
+    "tillfree/live/relay.py": "the outermost loop of a thread: one order must not end all others",
     "tillfree/main.py": "the outermost loop: every error becomes a line and an exit code",
     "simulator/recording/writer.py": "the outermost loop of a worker process, which tells its parent",
     "simulator/graphics.py": "glcontext raises bare Exception, whatever EGL's trouble is",

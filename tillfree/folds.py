@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from billing.types import Admission, Charge
+from billing.types import Admission, BillingRefused, Charge
 from checkout.types import (
     CartEvent,
     CartLine,
@@ -53,6 +53,7 @@ class VisitRecord:
     final_at_ns: int | None = None
     final_lines: tuple[CartLine, ...] | None = None
     charge: Charge | None = None
+    refused: BillingRefused | None = None
 
     @property
     def lines(self) -> tuple[CartLine, ...]:
@@ -69,7 +70,7 @@ def visit_state(visit: VisitRecord) -> str:
     if visit.open_reviews:
         return "in review"
     if visit.final_at_ns is not None:
-        return "final"
+        return "final" if visit.refused is None else "not billed"
     return "left" if visit.left_at_ns is not None else "shopping"
 
 
@@ -147,6 +148,8 @@ class StoreFold:
                 self.visits[event.visit_id].admitted = True
             case Charge():
                 self.visits[event.visit_id].charge = event
+            case BillingRefused():
+                self.visits[event.visit_id].refused = event
 
     def predicted_visits(self) -> tuple[PredictedVisit, ...]:
         """Return the visits as they are scored, in order of opening."""
