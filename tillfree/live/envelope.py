@@ -9,6 +9,7 @@ their lower hull at the middle of the times.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from dataclasses import dataclass
 
@@ -94,7 +95,7 @@ def _turns_up_not(a: tuple[int, int], b: tuple[int, int], c: tuple[int, int]) ->
 
 def _edge(hull: list[tuple[int, int]], at: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the edge of ``hull`` above which ``at`` lies."""
-    for left, right in zip(hull, hull[1:], strict=False):
+    for left, right in itertools.pairwise(hull):
         if left[0] <= at <= right[0]:
             return left, right
     raise AssertionError("a mean lies between the least and the greatest")

@@ -143,10 +143,10 @@ class FeedSettings(Strict):
         default=10.0, ge=0, le=600, description="s of pictures after which the next wait is the first one again"
     )
     corrupt_max: int = Field(
-        default=50,
+        default=150,
         ge=1,
         le=10_000,
-        description="damaged packets and pictures in a row after which the decoder is begun anew; at 10 a second 5 s, longer than most gaps between key frames",
+        description="damaged packets and pictures in a row after which a connection is given up and its decoder with it; 6 s at 25 a second, longer than cameras mostly take between key frames",
     )
     probe_s: float = Field(
         default=2.0,

@@ -11,7 +11,7 @@ All integers are nanoseconds; those of arrival are Unix times. Nothing here asks
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from tillfree.live.envelope import Line, LowerEnvelope
 from tillfree.live.feed_settings import StreamClockSettings
@@ -39,11 +39,70 @@ class ClockReading:
     sender_ahead_ns: int | None
 
 
+class PictureClock(Protocol):
+    """Tells when pictures were taken, from the times of their packets."""
+
+    def connected(self, *, is_timed: bool = True) -> None:
+        """Hear of another stream; ``is_timed`` says whether its format has times at all."""
+        ...
+
+    def observe(self, stream_ns: int | None, arrival_ns: int, sender_ns: int | None = None) -> None:
+        """Take the times of a packet, in the order of arrival."""
+        ...
+
+    def capture_ns(self, stream_ns: int | None, arrival_ns: int) -> int:
+        """Return when a picture was taken, later than all before."""
+        ...
+
+    def packet_ns(self, stream_ns: int | None, arrival_ns: int) -> int:
+        """Return the same for a packet, in any order."""
+        ...
+
+    @property
+    def reading(self) -> ClockReading:
+        """How the clock stands now."""
+        ...
+
+
+class FileClock:
+    """The times of a file that is played: its own, from the moment of its first packet on."""
+
+    def __init__(self) -> None:
+        self._offset_ns: int | None = None
+        self._last_ns: int | None = None
+
+    def connected(self, *, is_timed: bool = True) -> None:
+        """Do nothing: a file is played once, or its times go on."""
+
+    def observe(self, stream_ns: int | None, arrival_ns: int, sender_ns: int | None = None) -> None:
+        """Take the first packet's time as that of its arrival."""
+        del sender_ns
+        if self._offset_ns is None and stream_ns is not None:
+            self._offset_ns = arrival_ns - stream_ns
+
+    def capture_ns(self, stream_ns: int | None, arrival_ns: int) -> int:
+        """Return when a picture was to be shown, later than all before."""
+        found_ns = self.packet_ns(stream_ns, arrival_ns)
+        self._last_ns = found_ns if self._last_ns is None else max(found_ns, self._last_ns + 1)
+        return self._last_ns
+
+    def packet_ns(self, stream_ns: int | None, arrival_ns: int) -> int:
+        """Return when a packet's picture is to be shown."""
+        if stream_ns is None or self._offset_ns is None:
+            return arrival_ns
+        return stream_ns + self._offset_ns
+
+    @property
+    def reading(self) -> ClockReading:
+        """The file's times, put where it began."""
+        return ClockReading("stream", self._offset_ns, None, 0, None)
+
+
 class StreamClock:
     """Puts one connection's times on this machine's clock. ``observe`` each packet, then ask ``capture_ns`` of pictures."""
 
     def __init__(self, settings: StreamClockSettings, times: Times) -> None:
-        self._settings, self._times = settings, times
+        self._settings, self._asked, self._times = settings, times, times
         self._envelope = LowerEnvelope(_ns(settings.bucket_s), _ns(settings.window_s), _ns(settings.slope_after_s))
         self._trusted = times != "arrival"
         self._missing = 0
@@ -64,9 +123,13 @@ class StreamClock:
         self._seen_ns = 0
         self._drift_ppm = None
 
-    def reconnected(self) -> None:
-        """Take what follows as another stream; times that were given out stay behind all that follow."""
+    def connected(self, *, is_timed: bool = True) -> None:
+        """Take what follows as another stream; times that were given out stay behind all that follow.
+
+        ``is_timed`` says whether its format has times at all, for ``auto``.
+        """
         self._forget()
+        self._times = "arrival" if self._asked == "auto" and not is_timed else self._asked
         self._trusted = self._times != "arrival"
         self._missing = 0
 

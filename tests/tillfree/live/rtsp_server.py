@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+from collections.abc import Iterator
 
 import gi
 
@@ -19,6 +20,9 @@ gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402 - versions come first
 
+Unit = tuple[bytes, int, bool]
+"""An access unit, its time in ns, and whether it needs others to be shown."""
+
 CAPS = "video/x-h264,stream-format=byte-stream,alignment=au"
 PAYLOADER = (
     "( appsrc name=source is-live=true format=time max-buffers=2 ! h264parse config-interval=-1"
@@ -26,8 +30,8 @@ PAYLOADER = (
 )
 
 
-def read_units(path: str) -> tuple[Gst.Caps, list[tuple[bytes, int, bool]], int]:
-    """Return format, (access unit, time in ns, needs others) of the whole file, and its length in ns."""
+def read_units(path: str) -> tuple[Gst.Caps, list[Unit], int]:
+    """Return the format and the units of the whole file, and its length in ns."""
     reading = Gst.parse_launch(
         f"filesrc name=file ! qtdemux ! h264parse config-interval=-1 ! {CAPS} ! appsink name=sink sync=false"
     )
@@ -61,11 +65,10 @@ class Loop(GstRtspServer.RTSPMediaFactory):
         source.set_property("caps", self._caps)
         source.connect("need-data", self._feed, self._endless())
 
-    def _endless(self) -> itertools.chain:
-        rounds = ((unit, number * self._length_ns) for number in itertools.count() for unit in self._units)
-        return rounds
+    def _endless(self) -> Iterator[tuple[Unit, int]]:
+        return ((unit, number * self._length_ns) for number in itertools.count() for unit in self._units)
 
-    def _feed(self, source: Gst.Element, _wanted: int, units: itertools.chain) -> None:
+    def _feed(self, source: Gst.Element, _wanted: int, units: Iterator[tuple[Unit, int]]) -> None:
         (data, pts_ns, delta), shift_ns = next(units)
         buffer = Gst.Buffer.new_wrapped(data)
         buffer.pts = buffer.dts = pts_ns + shift_ns
@@ -90,15 +93,26 @@ def ask_password(server: GstRtspServer.RTSPServer, factories: list[Loop], user: 
         factory.set_permissions(permissions)
 
 
+def check_parts() -> None:
+    """End with a line where an element is missing that only some package brings."""
+    for name in ("appsrc", "qtdemux", "h264parse", "rtph264pay", "rtpbin", "multiudpsink"):
+        if Gst.ElementFactory.find(name) is None:
+            sys.exit(f"there is no GStreamer element {name}")
+
+
 def main() -> None:
     """Serve until killed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", nargs="+", metavar="NAME=FILE.mp4")
+    parser.add_argument("files", nargs="*", metavar="NAME=FILE.mp4")
+    parser.add_argument("--check", action="store_true", help="say by the exit code whether all parts are there")
     parser.add_argument("--port", default="0")
     parser.add_argument("--user", default="viewer")
     parser.add_argument("--password", default="")
     asked = parser.parse_args()
     Gst.init(None)
+    if asked.check:
+        check_parts()
+        return
     server = GstRtspServer.RTSPServer(address="127.0.0.1", service=asked.port)
     factories = []
     for name, _, path in (entry.partition("=") for entry in asked.files):

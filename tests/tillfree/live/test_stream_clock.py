@@ -163,10 +163,20 @@ def test_a_longer_way_is_found_after_the_window() -> None:
 def test_a_connection_anew_goes_on() -> None:
     clock = StreamClock(SETTINGS, "auto")
     before = run(clock, stream(20))
-    clock.reconnected()
+    clock.connected()
     after = run(clock, [(sent, at + 20 * S) for sent, at in stream(20)])
     assert after[0] > before[-1]
     assert after[-1] == pytest.approx(START_NS + 40 * S - 60 * MS, abs=MS)
+
+
+def test_a_format_without_times() -> None:
+    clock = StreamClock(SETTINGS, "auto")
+    clock.connected(is_timed=False)
+    packets = list(stream(20))
+    assert run(clock, packets) == [arrival_ns for _, arrival_ns in packets]
+    clock.connected()
+    run(clock, [(sent, at + 20 * S) for sent, at in packets])
+    assert clock.reading.origin == "stream"
 
 
 def test_somebody_sets_this_machines_clock() -> None:
