@@ -44,7 +44,7 @@ def why_no_rtsp() -> str | None:
     if done.returncode == 0:
         return None
     return (
-        "needs the Debian packages python3-gi, gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-base, -good and -bad: "
+        "needs the Debian packages python3-gi, gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-base and -good: "
         + (done.stderr.strip().splitlines() or ["?"])[-1]
     )
 

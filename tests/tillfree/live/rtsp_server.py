@@ -3,7 +3,7 @@
 Run by Debian's own Python, whose packages bring GStreamer: ``/usr/bin/python3 rtsp_server.py NAME=FILE.mp4 ...``.
 It prints a line ``ready PORT`` when it listens, and serves rtsp://127.0.0.1:PORT/NAME until it is killed. All who
 watch a name see the same picture at the same time. Debian packages: python3-gi, gir1.2-gst-rtsp-server-1.0,
-gstreamer1.0-plugins-base, -good and -bad.
+gstreamer1.0-plugins-base and -good.
 """
 
 from __future__ import annotations
@@ -23,18 +23,14 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402 - vers
 Unit = tuple[bytes, int, bool]
 """An access unit, its time in ns, and whether it needs others to be shown."""
 
-CAPS = "video/x-h264,stream-format=byte-stream,alignment=au"
 PAYLOADER = (
-    "( appsrc name=source is-live=true format=time max-buffers=2 ! h264parse config-interval=-1"
-    " ! rtph264pay name=pay0 pt=96 )"
+    "( appsrc name=source is-live=true format=time max-buffers=2 ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
 )
 
 
 def read_units(path: str) -> tuple[Gst.Caps, list[Unit], int]:
     """Return the format and the units of the whole file, and its length in ns."""
-    reading = Gst.parse_launch(
-        f"filesrc name=file ! qtdemux ! h264parse config-interval=-1 ! {CAPS} ! appsink name=sink sync=false"
-    )
+    reading = Gst.parse_launch("filesrc name=file ! qtdemux ! appsink name=sink sync=false")
     reading.get_by_name("file").set_property("location", path)
     sink = reading.get_by_name("sink")
     reading.set_state(Gst.State.PLAYING)
@@ -95,7 +91,7 @@ def ask_password(server: GstRtspServer.RTSPServer, factories: list[Loop], user: 
 
 def check_parts() -> None:
     """End with a line where an element is missing that only some package brings."""
-    for name in ("appsrc", "qtdemux", "h264parse", "rtph264pay", "rtpbin", "multiudpsink"):
+    for name in ("appsrc", "qtdemux", "rtph264pay", "rtpbin", "multiudpsink"):
         if Gst.ElementFactory.find(name) is None:
             sys.exit(f"there is no GStreamer element {name}")
 
