@@ -26,6 +26,7 @@ from tillfree.live.takers import PacketTaker, PictureTaker, Taker
 from vision.types import Frame
 
 _S = 1_000_000_000
+_PICTURES_AWAITED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,15 @@ def stop_all(readers: Iterable[Reader]) -> None:
         reader.stop()
 
 
+def patient(settings: FeedSettings, fps: float) -> FeedSettings:
+    """Return ``settings`` that wait for three pictures at least: a slow camera is not a silent one."""
+    least_s = _PICTURES_AWAITED / fps
+    longer = {
+        name: max(getattr(settings, name), least_s) for name in ("read_timeout_s", "stalled_s", "picture_timeout_s")
+    }
+    return settings.model_copy(update=longer)
+
+
 class CameraReader:
     """Reads one camera. ``put`` and ``packets`` are called in its threads and must return at once.
 
@@ -93,7 +103,8 @@ class CameraReader:
         packets: PacketSink | None = None,
         lot: Random | None = None,
     ) -> None:
-        self._camera, self._feed, self._settings, self._clock = camera, feed, settings, clock
+        self._camera, self._feed, self._clock = camera, feed, clock
+        self._settings = patient(settings, camera.fps)
         self._lot = lot or Random(camera.id)  # noqa: S311 - spreads tries in time, guards nothing
         self._record = self._new_record()
         own = packets if feed.evidence is None else None

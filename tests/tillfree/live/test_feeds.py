@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import http.server
 import threading
@@ -22,13 +23,14 @@ from tillfree.live.backoff import Backoff
 from tillfree.live.connection import open_request
 from tillfree.live.errors import FeedBroken
 from tillfree.live.feed_settings import FeedSettings
-from tillfree.live.feeds import CameraReader
+from tillfree.live.feeds import CameraReader, patient
 from tillfree.live.pacing import RateLimit
 from tillfree.system import steady_clock, system_clock
 from vision.types import Frame
 
 S, MS = 1_000_000_000, 1_000_000
 SMALL = (160, 96)
+UNHURRIED = FeedSettings(read_timeout_s=60, picture_timeout_s=300)  # for clocks that run fast
 WAIT_NO_MORE = FeedSettings(backoff_first_s=0.01, backoff_max_s=0.02)
 
 
@@ -43,6 +45,20 @@ class SilentFiles(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         return
+
+
+class Guarded(SilentFiles):
+    """Serves them to whoever knows the password."""
+
+    def do_GET(self) -> None:
+        given = base64.b64encode(b"ann:a b@c/d").decode()
+        if self.headers.get("Authorization") == f"Basic {given}":
+            super().do_GET()
+            return
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", 'Basic realm="camera"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
 
 class MotionJpeg(http.server.BaseHTTPRequestHandler):
@@ -79,6 +95,19 @@ def test_a_file_over_http(tmp_path: Path, write_video: Any) -> None:
         assert wait_status(reader, lambda status: status.reconnects >= 2).problem == "has ended the stream"
 
 
+@pytest.mark.parametrize(("password", "problem"), [("a b@c/d", "has ended the stream"), ("x", "does not accept this")])
+def test_a_password_over_http(tmp_path: Path, write_video: Any, password: str, problem: str) -> None:
+    write_video(tmp_path / "film.mp4", 3)
+    sink = Sink()
+    with web_server(functools.partial(Guarded, directory=str(tmp_path))) as port:
+        source = feed(f"http://127.0.0.1:{port}/film.mp4", login=Login("ann", password))
+        with reading(sink, source, WAIT_NO_MORE, camera(size_px=SMALL)) as reader:
+            said = wait_status(reader, lambda status: status.reconnects).problem
+    assert said is not None
+    assert said.startswith(problem)
+    assert bool(sink.frames) == (password == "a b@c/d")
+
+
 def test_motion_jpeg_has_times_of_arrival() -> None:
     sink = Sink()
     with (
@@ -108,7 +137,7 @@ def test_what_http_does_not_have(tmp_path: Path, path: str, words: str) -> None:
 def test_a_file_in_a_loop(tmp_path: Path, write_video: Any) -> None:
     sink, clock = Sink(), hurried(20)
     source = feed(str(write_video(tmp_path / "film.mp4", 10)), loop=True)
-    with reading(sink, source, HASTY, camera(size_px=SMALL), clock) as reader:
+    with reading(sink, source, UNHURRIED, camera(size_px=SMALL), clock) as reader:
         frames = sink.wait_frames(35)
         status = reader.status()
     steps = np.diff([frame.captured_at_ns for frame in frames])
@@ -124,7 +153,7 @@ def test_a_file_in_a_loop(tmp_path: Path, write_video: Any) -> None:
 def test_a_file_that_ends(tmp_path: Path, write_video: Any) -> None:
     sink = Sink()
     source = feed(str(write_video(tmp_path / "film.mp4", 10)))
-    with reading(sink, source, HASTY, camera(size_px=SMALL), hurried(20)) as reader:
+    with reading(sink, source, UNHURRIED, camera(size_px=SMALL), hurried(20)) as reader:
         status = wait_status(reader, lambda status: status.state == "ended")
     assert (status.frames, status.problem, len(sink.frames)) == (10, None, 10)
 
@@ -151,7 +180,7 @@ def test_smaller_pictures_of_the_same_shape_are_scaled(tmp_path: Path, write_vid
     with reading(
         sink,
         feed(str(write_video(tmp_path / "film.mp4", 3, (320, 180)))),
-        HASTY,
+        UNHURRIED,
         camera(size_px=(640, 360)),
         hurried(20),
     ):
@@ -168,7 +197,7 @@ def test_another_shape_is_refused(tmp_path: Path, write_video: Any) -> None:
 def test_more_pictures_than_the_layout_has(tmp_path: Path, write_video: Any) -> None:
     sink = Sink()
     source = feed(str(write_video(tmp_path / "film.mp4", 20)), loop=True)
-    with reading(sink, source, HASTY, camera(size_px=SMALL, fps=5), hurried(20)) as reader:
+    with reading(sink, source, UNHURRIED, camera(size_px=SMALL, fps=5), hurried(20)) as reader:
         sink.wait_frames(20)
         status = reader.status()
     assert status.surplus == pytest.approx(status.frames, abs=3)
@@ -263,6 +292,12 @@ def test_waits_grow_and_are_drawn() -> None:
     assert len(set(first)) == 6
     waits.reset()
     assert waits.next_s() <= 1
+
+
+def test_a_slow_camera_is_not_taken_for_a_silent_one() -> None:
+    slow = patient(FeedSettings(), 0.1)
+    assert (slow.read_timeout_s, slow.stalled_s, slow.picture_timeout_s) == (30, 30, 30)
+    assert patient(FeedSettings(), 10) == FeedSettings()
 
 
 def test_a_steady_clock_runs_with_the_systems() -> None:
