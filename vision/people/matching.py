@@ -60,8 +60,8 @@ def _cost(person: Person, sighting: Sighting, holders: dict[tuple[str, int], int
     place = person.state.distance2(x, y, sighting.covariance_m2)
     if away2 > farthest * farthest or place > settings.gate_chi2 * (2.0 if linked else 1.0):
         return NEVER
-    alike = cosine(person.look, sighting.look)
-    looks = 0.0 if alike is None or not sighting.clear else settings.appearance_weight * (1.0 - alike)
+    alike = cosine(person.look, sighting.look) if sighting.clear else None
+    looks = 0.0 if alike is None else settings.appearance_weight * (1.0 - alike)
     held_by = holders.get((sighting.camera_id, sighting.track_id))
     link = -settings.link_bonus if linked else settings.link_bonus if held_by is not None else 0.0
     return place + looks + link

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from itertools import product
 
 import cv2
 import numpy as np
@@ -127,18 +128,16 @@ def histogram(lab: F32, mask: Mask) -> F64:
     if len(pixels) == 0:
         return np.full(int(np.prod(BINS)), 1.0 / float(np.prod(BINS)))
     light = np.clip(pixels[:, 0], 0.0, 255.0) / 255.0 * (BINS[0] - 1)
-    colour = (np.clip(pixels[:, 1:] - 128.0, -COLOUR_SPAN, COLOUR_SPAN) + COLOUR_SPAN) / (2 * COLOUR_SPAN)
-    places = np.concatenate([light[:, None], colour * (np.array(BINS[1:]) - 1)], axis=1)
-    low = np.minimum(np.floor(places), np.array(BINS) - 2).astype(np.int64)
-    share = places - low
+    spans = (np.clip(pixels[:, 1:].T - 128.0, -COLOUR_SPAN, COLOUR_SPAN) + COLOUR_SPAN) / (2 * COLOUR_SPAN)
+    places = (light, spans[0] * (BINS[1] - 1), spans[1] * (BINS[2] - 1))
+    low = [np.minimum(np.floor(place), bins - 2).astype(np.int64) for place, bins in zip(places, BINS, strict=True)]
+    upper = [place - whole for place, whole in zip(places, low, strict=True)]
+    shares = [(1 - share, share) for share in upper]
+    lowest = (low[0] * BINS[1] + low[1]) * BINS[2] + low[2]
     counts = np.zeros(int(np.prod(BINS)))
-    for corner in range(8):
-        up = np.array([corner >> 2 & 1, corner >> 1 & 1, corner & 1])
-        weight = np.prod(np.where(up == 1, share, 1 - share), axis=1)
-        cell = low + up
-        counts += np.bincount(
-            (cell[:, 0] * BINS[1] + cell[:, 1]) * BINS[2] + cell[:, 2], weights=weight, minlength=len(counts)
-        )
+    for i, j, k in product(range(2), repeat=3):
+        cell = lowest + ((i * BINS[1] + j) * BINS[2] + k)
+        counts += np.bincount(cell, weights=shares[0][i] * shares[1][j] * shares[2][k], minlength=len(counts))
     total: F64 = counts / counts.sum()
     return total
 

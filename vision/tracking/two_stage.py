@@ -118,7 +118,7 @@ class TwoStageTracker:
         for similarity, minimum, places, candidates in rounds:
             free, rows = sorted(places - pairs.keys()), sorted(candidates.difference(pairs.values()))
             if free and rows:
-                found = association.assigned(similarity[np.ix_(free, rows)], minimum)
+                found = association.assigned(similarity[_places(free)[:, None], rows], minimum)
                 pairs |= {free[i]: rows[j] for i, j in zip(*(each.tolist() for each in found), strict=True)}
         return list(pairs), list(pairs.values())
 
