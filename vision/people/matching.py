@@ -26,6 +26,8 @@ def matched(
     if not people or not sightings:
         return []
     holders = _holders(people)
+    if len(people) == len(sightings) == 1:  # arrays and the library cost more than the one pair
+        return [(people[0], sightings[0])] if _cost(people[0], sightings[0], holders, settings) < NEVER / 2 else []
     costs = np.full((len(people), len(sightings)), NEVER)
     for row, column in _near_pairs(people, sightings, 1.5 * settings.farthest_match_m):
         costs[row, column] = round(_cost(people[row], sightings[column], holders, settings), 6)
