@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.shelves.looks import Mask, beyond, blobs, distance, same_light, same_local_light, to_lab
+from vision.shelves.looks import Mask, beyond, blobs, distance, in_light_of, to_lab
 from vision.shelves.settings import ChangeSettings
 from vision.types import F32, I64, U8, EvidenceFrame
 
@@ -102,7 +102,7 @@ class SlotWatch:
         return self._settled(large, novel, covered, which, frame)
 
     def _in_same_light(self, now: F32, look: F32) -> F32:
-        return same_local_light(same_light(now, look), look, self._settings.light_reach * max(now.shape[:2]))
+        return in_light_of(now, look, self._settings.light_reach * max(now.shape[:2]))
 
     def _begin(self, now: F32, frame: EvidenceFrame) -> None:
         shape = now.shape[:2]
