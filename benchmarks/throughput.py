@@ -145,20 +145,20 @@ def drive(loaded: LoadedRecording, stage: PixelStage, run: StoreRun, count: int)
     threads = [threading.Thread(target=read, args=(source, files), daemon=True) for source in sources]
     for thread in threads:
         thread.start()
-    begin, used = 0.0, 0.0
+    warm, begin, used = 0, 0.0, 0.0
     done = 0
     while done < WARM_UP + count and not files.is_over:
         done += engine.step(1.0)
-        if done == WARM_UP and not begin:
-            begin, used = time.perf_counter(), time.process_time()
+        if done >= WARM_UP and not begin:
+            warm, begin, used = done, time.perf_counter(), time.process_time()
     engine.drain()
     seconds, used = time.perf_counter() - begin, time.process_time() - used
     files.close()
     for thread in threads:
         thread.join()
     return {
-        "rate": (done - WARM_UP) / seconds,
-        "cpu_ms": used / (done - WARM_UP) * 1e3,
+        "rate": (done - warm) / seconds,
+        "cpu_ms": used / (done - warm) * 1e3,
         "frames": done,
         "spared": stage.spared_count,
         "late": run.late_count,

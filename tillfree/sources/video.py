@@ -27,6 +27,8 @@ from recordings.errors import wrong
 from recordings.files import LoadedRecording
 from recordings.model import RecordedCamera
 from store_layout.model import Camera
+from vision.canvas import framed
+from vision.coarse import halved
 from vision.types import U8, Frame
 
 NS_PER_S = 1_000_000_000
@@ -160,7 +162,7 @@ def frames(source: CameraSource) -> Iterator[Frame]:
             mend = "write 'times: fps' for this camera, or mend the file"
             raise wrong(source.path, f"frame {index}", "its time is not after the frame before it", mend)
         before_ns = captured_at_ns
-        yield Frame(source.camera_id, index, captured_at_ns, image)
+        yield Frame(source.camera_id, index, captured_at_ns, image, halved(image))
 
 
 def _file_pictures(source: CameraSource) -> Iterator[tuple[int, U8]]:
@@ -258,7 +260,10 @@ def _bgr(picture: av.VideoFrame) -> U8:
     """Return ``picture`` as uint8 (H, W, 3) BGR, by OpenCV where it can: libswscale takes twice as long."""
     plain = picture.format.name == "yuv420p" and picture.width % 2 == 0 and picture.height % 2 == 0
     if plain and picture.colorspace in BT601_SPACES and picture.color_range != FULL_RANGE:
-        return np.asarray(cv2.cvtColor(picture.to_ndarray(), cv2.COLOR_YUV2BGR_I420), np.uint8)
+        return np.asarray(
+            cv2.cvtColor(picture.to_ndarray(), cv2.COLOR_YUV2BGR_I420, dst=framed(picture.height, picture.width)),
+            np.uint8,
+        )
     return np.asarray(picture.to_ndarray(format="bgr24"), np.uint8)
 
 
