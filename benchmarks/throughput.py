@@ -54,7 +54,7 @@ from tillfree.replay import gate_scans
 from tillfree.run import StoreRun
 from tillfree.settings import load_settings
 from tillfree.sources.video import CameraSource, camera_sources, frames, one_thread_a_picture, open_recording
-from tillfree.system import system_clock
+from tillfree.system import settle_memory, system_clock
 from vision.detectors import DetectorSettings, find_weights, load_detector
 from vision.detectors.letterbox import Letterbox
 from vision.detectors.metadata import read_metadata
@@ -115,6 +115,7 @@ def ours(plan: Plan, name: str, gate: str) -> Callable[[], dict[str, float]]:
     vision = settings.vision.model_copy(update={"motion": settings.vision.motion.model_copy(update={"use": gate})})
     detector = load_detector(plan.weights, vision.detector, things_of=())
     geometry = StoreGeometry(loaded.store)
+    settle_memory()
 
     def go() -> dict[str, float]:
         with tempfile.TemporaryDirectory() as out, one_thread_a_picture():

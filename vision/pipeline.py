@@ -68,6 +68,11 @@ class PixelStage:
             self.spared_count += 1
 
     @property
+    def cameras(self) -> tuple[str, ...]:
+        """The cameras whose frames it takes."""
+        return tuple(self._observers)
+
+    @property
     def is_full(self) -> bool:
         """Whether enough frames are begun with to keep the detector at work while one is taken."""
         return self._in_work > self._ahead or len(self._begun) > _MOST_HELD * self._ahead

@@ -66,7 +66,7 @@ class Engine:
         watchers: tuple[Watcher, ...] = (),
     ) -> None:
         self._frames, self._stage, self._run, self._clock, self._watchers = frames, stage, run, clock, watchers
-        self._reorder = Reorder(round(settings.window_s * 1e9))
+        self._reorder = Reorder(stage.cameras, round(settings.window_s * 1e9))
         self._silence_ns = round(settings.silence_s * 1e9)
         self._heard_ns = clock()
 
