@@ -35,7 +35,7 @@ ADAPTERS: dict[str, set[str]] = {
         "simulator/recording/video.py",
     },
     "cryptography": {"billing/passes.py"},
-    "fastapi": {"billing/http/", "tillfree/live/api.py", "tillfree/serving.py"},
+    "fastapi": {"billing/http/", "tillfree/live/api.py", "tillfree/live/books.py", "tillfree/serving.py"},
     "fpdf": {"billing/pdf.py"},
     "httpx2": {
         "billing/httpx_sender.py",

@@ -109,13 +109,13 @@ class History:
     """The log as it is written; an ``EventLog``. One process at a time may have the folder, which the caller sees to."""
 
     def __init__(self, folder: Path, settings: HistorySettings) -> None:
-        """Open the last segment, or the first. ``restored`` is what it says, for the caller to take away.
+        """Open the last segment, or the first.
 
         Raises EventLogError where it is damaged before its end, InputError where it cannot be opened.
         """
         self._folder, self._settings = folder, settings
         self.numbers = Numbers()
-        self.restored = Restored()
+        self._restored = Restored()
         self._is_dirty = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,12 @@ class History:
             os.close(self._file)
             raise
         self._synced_ns = 0
-        self._began_ns = self.restored.first_ns or 0
+        self._began_ns = self._restored.first_ns or 0
+
+    def take_restored(self) -> Restored:
+        """Return what the log said when it was opened, once: it is not kept here."""
+        found, self._restored = self._restored, Restored()
+        return found
 
     def close(self) -> None:
         """Bring all to the disk and let the file go."""
@@ -196,7 +201,7 @@ class History:
             ) from error
 
     def _take(self, event: object) -> None:
-        found = self.restored
+        found = self._restored
         found.fold.apply(event)
         self.numbers.apply(event)
         if isinstance(event, LogCarried):
@@ -211,8 +216,8 @@ class History:
         event = decode(last.decode(), known) if last else None
         if not isinstance(event, GateScanned):
             return False
-        self.restored.checkout_events.pop()
-        del self.restored.fold.scans[event.scan_id]
+        self._restored.checkout_events.pop()
+        del self._restored.fold.scans[event.scan_id]
         return True
 
     # -- writing ------------------------------------------------------------------

@@ -86,7 +86,7 @@ class ToldRun:
 
     def __init__(self, folder: Path, settings: HistorySettings | None = None) -> None:
         self.history = History(folder, settings or HistorySettings())
-        found = self.history.restored
+        found = self.history.take_restored()
         self.checkout = Checkout.restore(
             found.checkout_events, CheckoutPolicy(), carried=None if found.carried is None else found.carried.checkout
         )
