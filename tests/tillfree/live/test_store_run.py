@@ -18,8 +18,11 @@ from store_layout.errors import InputError
 from tests.tillfree.live.walking_store import WalkingStore
 from tillfree.live.books import DATABASE
 from tillfree.live.client import NodeClient
+from tillfree.live.errors import PartDied
 from tillfree.live.history import restored_events
-from tillfree.live.loop import StoreLoop
+from tillfree.live.loop import LiveState, StoreLoop
+from tillfree.live.node import ReportKind
+from tillfree.live.screen import state_line
 from tillfree.main import main
 from vision.types import PersonRejoined
 
@@ -47,23 +50,21 @@ def test_a_recording_as_live_ends_with_its_charge(store: WalkingStore) -> None:
     assert [state.view.people_inside for state in store.states][-2:] != [0, 0]
 
 
-def test_ended_and_started_again_the_visit_goes_on(store: WalkingStore) -> None:
-    first = store.run(for_s=3.5)
-    assert list(first.checkout.state.visits) == list(first.run.fold.visits)
-    (visit_id,) = first.run.fold.visits
-    assert first.run.fold.visits[visit_id].final_at_ns is None
-    second = store.run()
-    (visit,) = second.run.fold.visits.values()
-    assert visit.visit_id == visit_id
-    assert visit.charge is not None
-    found = kinds(store)
-    assert (found["VisitOpened"], found["ReceiptFinalised"], found["Charge"]) == (1, 1, 1)
+def test_ended_and_started_again_the_visit_goes_on(
+    tmp_path: Path, write_tiny_recording: Any, write_video: Any, edit_yaml: Any, waits_for_no_disk: None
+) -> None:
+    store = WalkingStore(tmp_path, write_tiny_recording, write_video, edit_yaml, frames=300)
+    first = store.run(for_s=5)
+    (visit_id,) = first.checkout.state.visits
+    second = store.run(for_s=6)
+    assert list(second.checkout.state.visits) == list(second.run.fold.visits) == [visit_id]
     events = list(restored_events(store.config().data_dir / "events"))
     (same,) = [event for event in events if isinstance(event, PersonRejoined)]
     assert (same.person_id, same.former_id) == (2, 1)  # seen again where they stood
     assert [event.visit_id for event in events if isinstance(event, PersonBound)] == [visit_id, visit_id]
     (review,) = [event for event in events if isinstance(event, ReviewOpened)]
     assert (review.reason, review.visit_ids) == ("unseen_shelves", (visit_id,))
+    assert kinds(store)["Admission"] == 1
 
 
 def test_operators_see_the_store_over_http(store: WalkingStore) -> None:
@@ -73,15 +74,26 @@ def test_operators_see_the_store_over_http(store: WalkingStore) -> None:
             key = Access(books).add_client("screen", frozenset({Scope.OPERATOR}), parts.clock())
         said: list[dict[str, Any]] = []
 
-        def look(_state: object) -> None:
+        def look(state: LiveState) -> None:
+            store.states.append(state)
             if said:
                 return
+            parts.inbox.report("door", ReportKind.DOOR_FORCED, parts.clock())
             with closing(NodeClient(f"http://127.0.0.1:{store.port}", key)) as client:
                 said.append(client.health())
 
         StoreLoop(parts, look).run(Event(), parts.clock() + 3 * 10**9, end_visits=True)
     parts_seen = {row["part"] for row in said[0]["rows"]}
     assert {"store", "engine", "billing", "camera", "gate"} <= parts_seen
+    assert [alert.detail for alert in store.states[-1].view.alerts] == ["gate door was forced open"]
+    assert "0 late" in state_line(store.states[-1])
+
+
+def test_a_part_that_ended_by_itself_ends_the_process(store: WalkingStore) -> None:
+    with ExitStack() as stack:
+        parts = store.open(stack)
+        with pytest.raises(PartDied, match=f":{store.port}"):
+            StoreLoop(parts, lambda _state: parts.servers[0].stop()).run(Event(), None, end_visits=True)
 
 
 def test_one_process_at_a_time(store: WalkingStore) -> None:

@@ -20,9 +20,13 @@ from vision.detectors.base import Detector, Pending
 from vision.detectors.batches import BatchWorker
 from vision.types import Detections, Frame
 
-FRAMES = 80
-SETTINGS = {"vision": {"motion": {"use": "never"}}, "checkout": {"reviews": {"unseen_min_s": 0.1}}}
-"""Grey pictures do not move, and the detector is to look all the same; a restart takes longer than a tenth of a second."""
+SETTINGS = {
+    "vision": {"motion": {"use": "never"}},
+    "checkout": {"reviews": {"unseen_min_s": 0.1}},
+    "live": {"queues": {"depth": 64}},
+}
+"""Grey pictures do not move, and the detector is to look all the same; a restart takes longer than a tenth of a second; and
+a slow machine is to drop no pictures."""
 
 
 def walked_m(frame_index: int) -> tuple[float, float]:
@@ -66,9 +70,11 @@ def free_port() -> int:
 class WalkingStore:
     """The store in ``folder``; each ``run`` is a process that starts and ends."""
 
-    def __init__(self, folder: Path, write_tiny_recording: Any, write_video: Any, edit_yaml: Any) -> None:
+    def __init__(
+        self, folder: Path, write_tiny_recording: Any, write_video: Any, edit_yaml: Any, frames: int = 40
+    ) -> None:
         self.recording = write_tiny_recording(folder / "walk")
-        write_video(self.recording / "cam_a.mp4", FRAMES, (320, 192))
+        write_video(self.recording / "cam_a.mp4", frames, (320, 192))
         edit_yaml(self.recording / "gate_scans.yaml", scans=[{"gate": "door", "at_s": 0.5, "token": "card-1"}])
         # farther off than the tiny recording's, so that the whole person is in the picture at the gate
         layout = yaml.safe_load((self.recording / "layout.yaml").read_text(encoding="utf-8"))
