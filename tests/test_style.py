@@ -39,6 +39,7 @@ ADAPTERS: dict[str, set[str]] = {
     },
     "lap": set(),
     "moderngl": {"simulator/graphics.py"},
+    "nats": {"tillfree/live/nats_bus.py"},
     "nncf": set(),
     "openvino": {"vision/detectors/openvino_yolo.py"},
     "prometheus_client": {"billing/http/metrics.py", "tillfree/live/metrics.py"},
