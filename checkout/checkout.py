@@ -10,6 +10,7 @@ from checkout.log import Due, Log, Timer
 from checkout.settings import CheckoutPolicy, to_ns
 from checkout.state import State, Visit
 from checkout.types import (
+    CheckoutCarried,
     CheckoutEvent,
     CheckoutInput,
     GateScanned,
@@ -46,10 +47,19 @@ class Checkout:
 
     @classmethod
     def restore(
-        cls, events: Iterable[CheckoutEvent], policy: CheckoutPolicy | None, store: Store | None = None
+        cls,
+        events: Iterable[CheckoutEvent],
+        policy: CheckoutPolicy | None,
+        store: Store | None = None,
+        carried: CheckoutCarried | None = None,
     ) -> Self:
-        """Bring a checkout back from its log. Send it a ``Tick`` of the last instant before going on."""
+        """Bring a checkout back from its log. Send it a ``Tick`` of the last instant before going on.
+
+        ``carried`` is what the log begins with, where it follows another.
+        """
         checkout = cls(policy, store)
+        if carried is not None:
+            checkout._log.state.begin_with(carried)
         for event in events:
             checkout._log.state.apply(event)
         return checkout
@@ -58,6 +68,10 @@ class Checkout:
     def state(self) -> State:
         """The fold of all events so far, to look at."""
         return self._log.state
+
+    def forget(self, before_ns: int) -> None:
+        """Forget what was over before then; see ``State.forget``."""
+        self.state.forget(before_ns)
 
     def handle(self, given: CheckoutInput) -> tuple[CheckoutEvent, ...]:
         """Take one input and return what came of it, and of the time that passed before it.

@@ -13,6 +13,7 @@ from recordings.errors import RecordingError
 from store_layout.files import read_model
 from store_layout.model import Strict
 from tillfree.live.feed_settings import FeedSettings
+from tillfree.live.live_settings import LiveSettings
 from tillfree.live.settings import GateSettings
 from vision.settings import VisionSettings
 
@@ -26,6 +27,7 @@ class RunSettings(Strict):
     page: PageSettings = PageSettings()
     gates: GateSettings = GateSettings()
     feeds: FeedSettings = FeedSettings()
+    live: LiveSettings = LiveSettings()
     outbox: OutboxPolicy = OutboxPolicy()
     mail: MailPolicy | None = Field(
         default=None,

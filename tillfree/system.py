@@ -15,6 +15,26 @@ def system_clock() -> int:
     return time.time_ns()  # noqa: TID251 - the clock adapter
 
 
+def steady_clock() -> Callable[[], int]:
+    """Return a clock of Unix nanoseconds that runs evenly on from now, whoever sets the system's clock meanwhile.
+
+    For what is measured in order, such as the arrival of pictures. All parts of a process that compare times should
+    share one clock: two of these, or one and the system's, differ by what was set between them.
+    """
+    return scaled_clock(1.0, 0, 0)
+
+
+def scaled_clock(speed: float, system_ns: int, clock_ns: int) -> Callable[[], int]:
+    """Return a steady clock that says ``clock_ns`` when the system's says ``system_ns``, and runs ``speed`` times as fast.
+
+    For recordings that are played faster than they were made.
+    """
+    ticks = time.monotonic_ns  # noqa: TID251 - the clock adapter
+    now_ns, tick_ns = system_clock(), ticks()
+    begin_ns = clock_ns + round((now_ns - system_ns) * speed) if speed != 1.0 else clock_ns + now_ns - system_ns
+    return lambda: begin_ns + round((ticks() - tick_ns) * speed)
+
+
 def settle_memory() -> None:
     """Take what is there by now for what stays, so that nobody looks through it for garbage again, and look seldom.
 
@@ -23,14 +43,3 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_MANY, 20, 20)
-
-
-def steady_clock() -> Callable[[], int]:
-    """Return a clock of Unix nanoseconds that runs evenly on from now, whoever sets the system's clock meanwhile.
-
-    For what is measured in order, such as the arrival of pictures. All parts of a process that compare times should
-    share one clock: two of these, or one and the system's, differ by what was set between them.
-    """
-    ticks = time.monotonic_ns  # noqa: TID251 - the clock adapter
-    began_ns = system_clock() - ticks()
-    return lambda: began_ns + ticks()

@@ -148,14 +148,23 @@ class FloorStage:
     ``late_count`` and dropped. Those of one instant, at most one a camera, are taken together.
     """
 
-    def __init__(self, geometry: StoreGeometry, settings: VisionSettings, references: References | None = None) -> None:
+    def __init__(
+        self,
+        geometry: StoreGeometry,
+        settings: VisionSettings,
+        references: References | None = None,
+        *,
+        first_person_id: int = 1,
+        told: int = 0,
+    ) -> None:
+        """People get ids from ``first_person_id`` on, and interactions numbers after ``told``, where a log goes on."""
         fps = max(camera.fps for camera in geometry.store.cameras)
         self._window_ns = round(settings.pipeline.instant_share_of_frame * 1e9 / fps)
         self._trackers: dict[str, Tracker] = {
             camera.id: make_tracker(settings.tracking, camera.fps) for camera in geometry.store.cameras
         }
-        self._fusion = PeopleFusion(geometry, settings.people)
-        self._interactions = InteractionFinder(geometry, settings.shelves, references)
+        self._fusion = PeopleFusion(geometry, settings.people, first_person_id)
+        self._interactions = InteractionFinder(geometry, settings.shelves, references, told)
         self._waiting: list[Observation] = []
         self._last_order = (-1, "", -1)
         self.late_count = 0

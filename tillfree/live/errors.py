@@ -10,7 +10,8 @@ LiveError
 ├── ScanReused       one scan id, two scans
 ├── BooksAway        billing gave no answer in time
 ├── FeedBroken       a camera's stream cannot be had, or no longer
-└── PictureDamaged   a piece of a camera's stream that gives no picture
+├── PictureDamaged   a piece of a camera's stream that gives no picture
+└── PartDied         a part of the running store has ended and cannot be started anew
 """
 
 from __future__ import annotations
@@ -58,3 +59,7 @@ class FeedBroken(LiveError):
 
 class PictureDamaged(LiveError):
     """A piece of a camera's stream that gives no picture. What follows may."""
+
+
+class PartDied(LiveError):
+    """A part of the running store has ended by itself: the process ends, too, and is to be started again."""
