@@ -10,7 +10,8 @@ LiveError
 ├── ScanReused       one scan id, two scans
 ├── BooksAway        billing gave no answer in time
 ├── FeedBroken       a camera's stream cannot be had, or no longer
-└── PictureDamaged   a piece of a camera's stream that gives no picture
+├── PictureDamaged   a piece of a camera's stream that gives no picture
+└── ClipFailed       a clip of evidence that cannot be made
 """
 
 from __future__ import annotations
@@ -58,3 +59,7 @@ class FeedBroken(LiveError):
 
 class PictureDamaged(LiveError):
     """A piece of a camera's stream that gives no picture. What follows may."""
+
+
+class ClipFailed(LiveError):
+    """A clip of evidence cannot be made: its video is not there, cannot be decoded, or the disk does not take it."""
