@@ -29,6 +29,7 @@ ADAPTERS: dict[str, set[str]] = {
     "argon2": {"billing/passwords.py"},
     "av": {
         "tillfree/live/connection.py",
+        "tillfree/live/evidence_video.py",
         "tillfree/overlay/video.py",
         "tillfree/sources/pictures.py",
         "tillfree/sources/video.py",

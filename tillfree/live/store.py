@@ -97,7 +97,8 @@ def open_store(
         servers.append(ServerThread(books.app, books.shop.host, books.shop.port))
     found = _detector(config, settings, loaded, tell) if detector is None else detector
     parts = _parts(config, settings, clock, inbox, books, history, restored, feeds, tuple(servers), found, tell)
-    stops = (parts.relay.stop, *(each.stop for each in (*parts.workers, *parts.servers)), parts.feeds.stop)
+    servants = (*(each.stop for each in parts.workers), *(each.stop for each in parts.servers))
+    stops = (parts.relay.stop, *servants, parts.feeds.stop)
     for stop in stops:  # after a mistake they run still
         stack.callback(stop)
     return parts
