@@ -40,6 +40,8 @@ ADAPTERS: dict[str, set[str]] = {
     "lap": set(),
     "moderngl": {"simulator/graphics.py"},
     "nncf": set(),
+    "onnx": set(),
+    "onnxruntime": {"vision/detectors/onnx_yolo.py"},
     "openvino": {"vision/detectors/openvino_yolo.py"},
     "prometheus_client": {"billing/http/metrics.py", "tillfree/live/metrics.py"},
     "sqlalchemy": {

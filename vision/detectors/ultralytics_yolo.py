@@ -12,7 +12,7 @@ import numpy as np
 
 from vision.detectors.assemble import assemble
 from vision.detectors.base import Detector, Pending, WeightsError, fingerprint
-from vision.detectors.batches import BatchWorker
+from vision.detectors.batches import CARD_BATCH, BatchWorker
 from vision.detectors.decode import Boxes, Limits, suppress
 from vision.detectors.letterbox import Letterbox
 from vision.detectors.metadata import COCO_KEYPOINTS, HAND, PERSON, ModelMetadata
@@ -20,8 +20,6 @@ from vision.detectors.settings import DetectorSettings
 from vision.types import F32, Detections, Frame
 
 INSTALL = 'pip install "tillfree[ultralytics]"'
-CARD_BATCH = 16
-"""Pictures that a graphics card takes at once: a round of as many cameras as one card serves at 640x384."""
 UNREADABLE = (
     RuntimeError,
     OSError,
