@@ -48,6 +48,8 @@ ADAPTERS: dict[str, set[str]] = {
     "moderngl": {"simulator/graphics.py"},
     "nats": {"tillfree/live/nats_bus.py"},
     "nncf": set(),
+    "onnx": set(),
+    "onnxruntime": {"vision/detectors/onnx_yolo.py"},
     "openvino": {"vision/detectors/openvino_yolo.py"},
     "prometheus_client": {"billing/http/metrics.py", "tillfree/live/metrics.py"},
     "sqlalchemy": {
@@ -64,7 +66,7 @@ ADAPTERS: dict[str, set[str]] = {
     "segno": {"billing/qr.py"},
     "stripe": {"billing/stripe_cards.py", "billing/stripe_client.py", "billing/stripe_gateway.py"},
     "supervision": {"vision/tracking/roboflow.py"},
-    "torch": {"simulator/bake.py", "vision/detectors/ultralytics_yolo.py"},
+    "torch": {"simulator/bake.py"},
     "trackers": {"vision/tracking/roboflow.py"},
     "trackeval": {"tillfree/evaluation/tracking.py"},
     "uvicorn": {"tillfree/serving.py"},
