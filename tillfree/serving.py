@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -36,7 +35,7 @@ from billing.stripe_cards import StripeCardDesk
 from billing.stripe_gateway import StripeGateway, read_webhook
 from billing.worker import Task, Worker, chores, forgetting
 from store_layout.errors import InputError
-from tillfree.system import system_clock
+from tillfree.system import settle_memory, system_clock
 
 _THREADS = 8
 """Calls worked on at once: two cores have no use for more, and each may hold a database connection."""
@@ -197,7 +196,5 @@ def make_app(
 
 def serve(app: FastAPI, host: str, port: int) -> None:
     """Serve until Ctrl-C or SIGTERM; open calls are answered first. uvicorn takes uvloop and httptools where they are installed."""
-    # What is there by now stays. Looking through it for garbage would stop all calls, every hundred visits or so.
-    gc.collect()
-    gc.freeze()
+    settle_memory()
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, date_header=False)

@@ -12,6 +12,7 @@ from checkout.settings import CheckoutPolicy
 from recordings.errors import RecordingError
 from store_layout.files import read_model
 from store_layout.model import Strict
+from tillfree.live.feed_settings import FeedSettings
 from tillfree.live.settings import GateSettings
 from vision.settings import VisionSettings
 
@@ -24,6 +25,7 @@ class RunSettings(Strict):
     billing: BillingPolicy = BillingPolicy()
     page: PageSettings = PageSettings()
     gates: GateSettings = GateSettings()
+    feeds: FeedSettings = FeedSettings()
     outbox: OutboxPolicy = OutboxPolicy()
     mail: MailPolicy | None = Field(
         default=None,

@@ -12,7 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
+from vision.canvas import framed
 from vision.detectors import Detector, DetectorSettings, WeightsError, load_detector
+from vision.detectors.appearance import describe
+from vision.detectors.settings import AppearanceSettings
 from vision.detectors.weights import bundled_weights
 from vision.types import Detections, Frame
 
@@ -81,8 +84,8 @@ def test_people_are_inside_the_picture_best_first_and_stamped_like_their_frame(
         assert (found.boxes_xyxy_px <= (width, height, width, height)).all()
         assert (np.diff(found.scores) <= 0).all()
         assert (found.scores <= 1).all()
-        assert found.appearance is not None
-        assert np.allclose(np.linalg.norm(found.appearance, axis=1), 1, atol=1e-5)
+        looks = describe(frame.image, found.boxes_xyxy_px, AppearanceSettings())
+        assert np.allclose(np.linalg.norm(looks, axis=1), 1, atol=1e-5)
 
 
 def test_a_frame_gives_the_same_alone_and_in_any_batch(detector: Detector, store_frames: list[Frame]) -> None:
@@ -91,6 +94,15 @@ def test_a_frame_gives_the_same_alone_and_in_any_batch(detector: Detector, store
     alone = [detector.detect([frame])[0] for frame in store_frames]
     assert same(together, alone)
     assert same(together, backwards)
+
+
+def test_a_picture_that_lies_in_its_margins_gives_the_same(detector: Detector, store_frames: list[Frame]) -> None:
+    lying = []
+    for frame in store_frames:
+        image = framed(*frame.image.shape[:2])
+        image[:] = frame.image
+        lying.append(replace(frame, image=image))
+    assert same(detector.detect(lying), detector.detect(store_frames))
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 3])

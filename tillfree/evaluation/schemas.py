@@ -1,4 +1,4 @@
-"""JSON Schemas of the files that people write by hand, for their editors and for docs/recordings.md.
+"""JSON Schemas of the files that people write by hand, for their editors, docs/recordings.md and docs/live.md.
 
 ``python -m tillfree.evaluation.schemas docs/schemas`` writes them; a test says when they are out of date.
 """
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from recordings.files import GateScans
 from recordings.model import Recording, Truth
 from tillfree.evaluation.expected import Expected
+from tillfree.live.storefile import StoreFile
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     "recording": Recording,
@@ -21,11 +22,12 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "truth": Truth,
     "expected": Expected,
 }
+LIVE_SCHEMAS: dict[str, type[BaseModel]] = {"store": StoreFile}
 
 
 def schema_texts() -> dict[str, str]:
     """Return the text of each schema by its file name."""
-    return {f"{name}.json": _text(name, model) for name, model in SCHEMAS.items()}
+    return {f"{name}.json": _text(name, model) for name, model in (SCHEMAS | LIVE_SCHEMAS).items()}
 
 
 def _text(name: str, model: type[BaseModel]) -> str:

@@ -8,7 +8,9 @@ LiveError
 ├── ReviewAnswered   a review that has another answer, which the engine has not taken yet
 ├── AnswerRefused    an answer that cannot be carried out
 ├── ScanReused       one scan id, two scans
-└── BooksAway        billing gave no answer in time
+├── BooksAway        billing gave no answer in time
+├── FeedBroken       a camera's stream cannot be had, or no longer
+└── PictureDamaged   a piece of a camera's stream that gives no picture
 """
 
 from __future__ import annotations
@@ -48,3 +50,11 @@ class ScanReused(LiveError):
 
 class BooksAway(LiveError):
     """Billing was asked whether somebody would be served, and gave no answer in time."""
+
+
+class FeedBroken(LiveError):
+    """A camera's stream cannot be had, or no longer; it is asked for again. The words hold no URL and no password."""
+
+
+class PictureDamaged(LiveError):
+    """A piece of a camera's stream that gives no picture. What follows may."""

@@ -27,15 +27,14 @@ from recordings.errors import wrong
 from recordings.files import LoadedRecording
 from recordings.model import RecordedCamera
 from store_layout.model import Camera
+from tillfree.sources.pictures import to_bgr
+from vision.coarse import halved
 from vision.types import U8, Frame
 
 NS_PER_S = 1_000_000_000
 PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".png"})
 # Edit lists and open groups at the start may cost a few pictures that the index counts; more is a cut file.
 MISSING_SHARE_MAX = 0.05
-# AVColorSpace numbers that mean BT.601, which is what OpenCV's conversion assumes (2: not stated).
-BT601_SPACES = frozenset({2, 5, 6})
-FULL_RANGE = 2
 
 Times = Literal["container", "fps", "file_name"]
 
@@ -160,7 +159,7 @@ def frames(source: CameraSource) -> Iterator[Frame]:
             mend = "write 'times: fps' for this camera, or mend the file"
             raise wrong(source.path, f"frame {index}", "its time is not after the frame before it", mend)
         before_ns = captured_at_ns
-        yield Frame(source.camera_id, index, captured_at_ns, image)
+        yield Frame(source.camera_id, index, captured_at_ns, image, halved(image))
 
 
 def _file_pictures(source: CameraSource) -> Iterator[tuple[int, U8]]:
@@ -173,7 +172,7 @@ def _file_pictures(source: CameraSource) -> Iterator[tuple[int, U8]]:
             _check_picture(source, picture)
             if index == 0:
                 first_pts = picture.pts or 0
-            yield _captured_at_ns(source, index, picture, first_pts), _bgr(picture)
+            yield _captured_at_ns(source, index, picture, first_pts), to_bgr(picture)
         if index + 1 < promised * (1 - MISSING_SHARE_MAX) or index < 0:
             raise wrong(source.path, None, f"ends after {index + 1} of {promised} frames", "copy the whole file again")
 
@@ -252,14 +251,6 @@ def _length(source: CameraSource, stream: av.VideoStream) -> tuple[int, float]:
     if source.times == "fps" and stream.frames:
         duration_s = stream.frames / source.fps
     return stream.frames or round(duration_s * rate), duration_s
-
-
-def _bgr(picture: av.VideoFrame) -> U8:
-    """Return ``picture`` as uint8 (H, W, 3) BGR, by OpenCV where it can: libswscale takes twice as long."""
-    plain = picture.format.name == "yuv420p" and picture.width % 2 == 0 and picture.height % 2 == 0
-    if plain and picture.colorspace in BT601_SPACES and picture.color_range != FULL_RANGE:
-        return np.asarray(cv2.cvtColor(picture.to_ndarray(), cv2.COLOR_YUV2BGR_I420), np.uint8)
-    return np.asarray(picture.to_ndarray(format="bgr24"), np.uint8)
 
 
 def _picture_files(source: CameraSource) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -32,7 +33,11 @@ class ModelMetadata(BaseModel):
 
     def class_index(self, name: str) -> int | None:
         """Return the class called ``name``, or None where the model has none."""
-        return next((index for index, each in sorted(self.names.items()) if each.lower() == name), None)
+        return self._classes.get(name)
+
+    @cached_property
+    def _classes(self) -> dict[str, int]:
+        return {each.lower(): index for index, each in sorted(self.names.items(), reverse=True)}
 
     @property
     def people_classes(self) -> list[int]:

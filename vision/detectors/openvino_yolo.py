@@ -19,10 +19,16 @@ from vision.types import U8, Detections, Frame
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Slot:
-    """An inference request with its picture, (1, H, W, 3) uint8, which the network reads where it lies."""
+    """An inference request with a picture of its own, (1, H, W, 3) uint8, for frames that must be fitted first."""
 
     request: Any
     picture: U8
+
+    def give(self, picture: U8) -> None:
+        """Let the network read (1, H, W, 3) uint8 where it lies."""
+        import openvino as ov
+
+        self.request.set_input_tensor(0, ov.Tensor(picture, shared_memory=True))
 
 
 class OpenVinoYolo(Detector):
@@ -62,7 +68,10 @@ class OpenVinoYolo(Detector):
         """Begin with a frame and return at once."""
         slot = self._idle.pop() if self._idle else self._new_slot()
         letterbox = Letterbox.fit((frame.image.shape[1], frame.image.shape[0]), self._input_size_px)
-        letterbox.draw(frame.image, slot.picture[0])
+        lying = letterbox.ready_made(frame.image)
+        if lying is None:
+            letterbox.draw(frame.image, slot.picture[0])
+        slot.give(slot.picture if lying is None else lying[None])
         slot.request.start_async()
         return _Work(self, frame, letterbox, slot)
 
@@ -74,13 +83,8 @@ class OpenVinoYolo(Detector):
         return found
 
     def _new_slot(self) -> _Slot:
-        import openvino as ov
-
         width, height = self._input_size_px
-        picture = np.zeros((1, height, width, 3), np.uint8)
-        request = self._compiled.create_infer_request()
-        request.set_input_tensor(0, ov.Tensor(picture, shared_memory=True))
-        return _Slot(request, picture)
+        return _Slot(self._compiled.create_infer_request(), np.zeros((1, height, width, 3), np.uint8))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

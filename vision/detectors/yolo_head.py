@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vision.detectors.assemble import assemble
 from vision.detectors.base import WeightsError
-from vision.detectors.decode import Boxes, Limits, decode_class, decode_others
+from vision.detectors.decode import Boxes, Limits, Wanted, decode_classes, decode_others
 from vision.detectors.hands import drop_weak
 from vision.detectors.letterbox import Letterbox
 from vision.detectors.metadata import HAND, PERSON, ModelMetadata
@@ -38,15 +38,26 @@ class YoloHead:
         Halves are widened first, so that the arithmetic after the network is the same for all.
         """
         raw = np.asarray(output, np.float32)
-        has_hands = self.metadata.class_index(HAND) is not None
-        overlap = self.settings.boxes_overlap if has_hands else self.settings.overlap
-        people = self._boxes(raw, PERSON, self.settings.score, overlap)
-        hands = None
-        if has_hands:
-            found = self._boxes(raw, HAND, self.settings.hands.box_score, self.settings.hands.box_overlap)
-            hands = drop_weak(found.xyxy_px, found.scores, self.settings.hands.box_score)
+        wanted = self._wanted()
+        limits = Limits(self.settings.max_candidates, self.settings.max_people)
+        found = decode_classes(raw, wanted, len(self.metadata.names), limits)
+        people, hands = found[0], None
+        if len(found) > 1:
+            hands = drop_weak(found[1].xyxy_px, found[1].scores, self.settings.hands.box_score)
         keypoints = people.extra.reshape(-1, 17, 3) if self.metadata.extra_rows else None
         return assemble(frame, letterbox, people, keypoints, hands, self._things(frame, raw), self.settings)
+
+    def _wanted(self) -> list[Wanted]:
+        """Return what is read besides things: people, and hands where the model knows them."""
+        person, hand = (self.metadata.class_index(name) for name in (PERSON, HAND))
+        assert person is not None, "metadata without people are refused"
+        if hand is None:
+            return [Wanted(person, self.settings.score, self.settings.overlap)]
+        hands = self.settings.hands
+        return [
+            Wanted(person, self.settings.score, self.settings.boxes_overlap),
+            Wanted(hand, hands.box_score, hands.box_overlap),
+        ]
 
     def _things(self, frame: Frame, raw: F32) -> Boxes | None:
         unasked = self.things_of is not None and frame.camera_id not in self.things_of
@@ -56,12 +67,6 @@ class YoloHead:
         limits = Limits(self.settings.max_candidates, settings.max_count)
         count = len(metadata.names)
         return decode_others(raw, metadata.people_classes, count, settings.score, settings.overlap, limits)
-
-    def _boxes(self, raw: F32, name: str, score: float, overlap: float) -> Boxes:
-        index = self.metadata.class_index(name)
-        assert index is not None
-        limits = Limits(self.settings.max_candidates, self.settings.max_people)
-        return decode_class(raw, index, len(self.metadata.names), score, overlap, limits)
 
 
 def check_output(shape: Sequence[int], metadata: ModelMetadata, file: Path) -> None:

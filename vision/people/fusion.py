@@ -81,6 +81,8 @@ class PeopleFusion:
 
     def _match(self, at_ns: int, sightings: list[Sighting]) -> list[Sighting]:
         """Give one camera's sightings to people, those lately seen first; return what is left."""
+        if not sightings:
+            return []
         lost_ns = round(self._settings.lost_after_s * NS_PER_S)
         recent = [p for p in self._people if p.confirmed and at_ns - p.seen_ns <= lost_ns]
         new = [p for p in self._people if not p.confirmed]

@@ -1,0 +1,231 @@
+"""The store file that ``tillfree run`` reads: layout, cameras with their sources, billing, and where things are kept.
+
+Secrets are not in it: it names environment variables. No error here repeats a source or what stands for a password.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from store_layout.errors import InputError
+from store_layout.files import load_store, read_model
+from store_layout.model import Identifier, Store, Strict
+from tillfree.live.address import MEND, Address, Login, parse_address
+from tillfree.live.connection import Transport
+from tillfree.live.feeds import CameraFeed
+from tillfree.live.stream_clock import Times
+
+EMBEDDED = "embedded"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class CameraEntry(Strict):
+    """Where one camera of the layout is had from."""
+
+    id: Identifier
+    source: Annotated[str, Field(description="rtsp://, rtsps://, http://, https://, usb:0, usb:/dev/video0, or a file")]
+    evidence: Annotated[str | None, Field(description="the main stream, where source is a smaller one")] = None
+    transport: Annotated[Transport, Field(description="how RTSP brings its packets")] = "tcp"
+    times: Annotated[Times, Field(description="where the times of pictures come from")] = "auto"
+    loop: Annotated[bool, Field(description="play a file again and again")] = False
+    username: str | None = None
+    password_env: Annotated[str | None, Field(description="the environment variable that holds the password")] = None
+
+
+class Listen(Strict):
+    """Where the machine's own HTTP API listens."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8310
+
+
+class StoreFile(Strict):
+    """A whole store file. Paths are relative to it."""
+
+    version: Literal[1]
+    layout: str
+    settings: str | None = None
+    prices: str | None = None
+    weights: str | None = None
+    data: Annotated[str, Field(description="the folder in which the store's books and logs are kept")] = "data"
+    capacity: Annotated[
+        int | None, Field(ge=1, le=10_000, description="most people inside; gates.capacity of the settings if left out")
+    ] = None
+    cameras: Annotated[tuple[CameraEntry, ...], Field(min_length=1)]
+    absent: Annotated[tuple[Identifier, ...], Field(description="cameras of the layout that are not there")] = ()
+    billing: Annotated[str, Field(description="embedded, or the URL of a billing service")] = EMBEDDED
+    gateway: Literal["sandbox", "stripe"] = "sandbox"
+    listen: Listen = Listen()
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """A store file whose parts fit together and whose files are there.
+
+    ``feeds`` come in the order of the layout's cameras, those in ``absent`` left out. ``billing_url`` is None where
+    billing is embedded.
+    """
+
+    file: Path
+    store: Store
+    layout_path: Path
+    settings_path: Path | None
+    prices_path: Path | None
+    weights_path: Path | None
+    data_dir: Path
+    capacity: int | None
+    feeds: tuple[CameraFeed, ...]
+    absent: tuple[str, ...]
+    billing_url: str | None
+    gateway: Literal["sandbox", "stripe"]
+    listen: Listen
+
+
+def load_store_file(file: Path, environ: Mapping[str, str]) -> StoreConfig:
+    """Read the store file ``file``; passwords come from ``environ``.
+
+    Raises InputError where the file or what it names is missing or wrong, a camera of the layout has no source, or a
+    password's variable is not set; LayoutError where the layout is wrong.
+    """
+    model = _read(file)
+    layout_path = file.parent / model.layout
+    if not layout_path.is_file():
+        raise InputError(f"there is no file '{model.layout}'", file=file, field="layout", mend="put the layout there")
+    store = load_store(layout_path)
+    _check_cameras(file, model, store)
+    feeds = {entry.id: _feed(file, index, entry, environ) for index, entry in enumerate(model.cameras)}
+    return StoreConfig(
+        file=file,
+        store=store,
+        layout_path=layout_path,
+        settings_path=_optional(file, "settings", model.settings),
+        prices_path=_optional(file, "prices", model.prices),
+        weights_path=_optional(file, "weights", model.weights),
+        data_dir=_folder(file, model.data),
+        capacity=model.capacity,
+        feeds=tuple(feeds[camera.id] for camera in store.cameras if camera.id in feeds),
+        absent=model.absent,
+        billing_url=_billing_url(file, model.billing),
+        gateway=model.gateway,
+        listen=model.listen,
+    )
+
+
+def _read(file: Path) -> StoreFile:
+    try:
+        return read_model(file, StoreFile)
+    except InputError as error:
+        raise error from None  # pydantic's own error holds whole entries, with a password that should not be there
+
+
+def _check_cameras(file: Path, model: StoreFile, store: Store) -> None:
+    """Refuse cameras that are twice, unknown or without a source."""
+    known = [camera.id for camera in store.cameras]
+    named = [(f"cameras[{index}].id", entry.id) for index, entry in enumerate(model.cameras)]
+    named += [(f"absent[{index}]", camera_id) for index, camera_id in enumerate(model.absent)]
+    counts = Counter(camera_id for _, camera_id in named)
+    for field, camera_id in named:
+        if camera_id not in known:
+            mend = f"the layout has: {', '.join(sorted(known))}"
+            raise InputError(f"there is no camera '{camera_id}' in the layout", file=file, field=field, mend=mend)
+        if counts[camera_id] > 1:
+            raise InputError(f"'{camera_id}' is given twice", file=file, field=field, mend="take one out")
+    missing = [camera_id for camera_id in known if camera_id not in counts]
+    if missing:
+        problem = f"the layout's camera '{missing[0]}' has no source"
+        raise InputError(problem, file=file, field="cameras", mend="add it, or list it under 'absent'")
+
+
+def _feed(file: Path, index: int, entry: CameraEntry, environ: Mapping[str, str]) -> CameraFeed:
+    where = f"cameras[{index}]"
+    source = _address(file, f"{where}.source", entry.source)
+    evidence = None if entry.evidence is None else _address(file, f"{where}.evidence", entry.evidence)
+    _check_fit(file, where, entry, source, evidence)
+    login = _login(file, where, entry, (source, evidence), environ)
+    return CameraFeed(entry.id, source, evidence, entry.transport, entry.times, login, entry.loop)
+
+
+def _address(file: Path, field: str, text: str) -> Address:
+    try:
+        address = parse_address(text, file.parent)
+    except ValueError as error:
+        mend = "take it out; write username and password_env" if "password" in str(error) else MEND
+        raise InputError(str(error), file=file, field=field, mend=mend) from None
+    if address.kind == "file" and not Path(address.place).is_file():
+        raise InputError("there is no such file", file=file, field=field, mend=MEND)
+    return address
+
+
+def _check_fit(file: Path, where: str, entry: CameraEntry, source: Address, evidence: Address | None) -> None:
+    """Refuse keys that mean nothing for a source of this kind."""
+    kinds = {address.kind for address in (source, evidence) if address is not None}
+    if entry.loop and "file" not in kinds:
+        raise InputError("is for files alone", file=file, field=f"{where}.loop", mend="take it out")
+    if entry.transport != "tcp" and "rtsp" not in kinds:
+        raise InputError("is for RTSP alone", file=file, field=f"{where}.transport", mend="take it out")
+    if evidence is not None and "usb" in kinds:
+        problem = "cannot be had beside a device, which gives one stream"
+        raise InputError(problem, file=file, field=f"{where}.evidence", mend="take it out")
+
+
+def _login(
+    file: Path, where: str, entry: CameraEntry, addresses: Iterable[Address | None], environ: Mapping[str, str]
+) -> Login | None:
+    if entry.username is None and entry.password_env is None:
+        return None
+    if entry.username is None or entry.password_env is None:
+        lacking = "username" if entry.username is None else "password_env"
+        raise InputError("is missing beside the other", file=file, field=f"{where}.{lacking}", mend="add it")
+    if not any(address is not None and address.kind in ("rtsp", "http") for address in addresses):
+        problem = "is for RTSP and HTTP alone"
+        raise InputError(problem, file=file, field=f"{where}.username", mend="take username and password_env out")
+    field = f"{where}.password_env"
+    if not _VARIABLE.fullmatch(entry.password_env):
+        mend = "write a name such as CAM1_PASSWORD, and set that variable to the password"
+        raise InputError("is no name of an environment variable", file=file, field=field, mend=mend)
+    password = environ.get(entry.password_env)
+    if not password:
+        raise InputError("names a variable that is not set", file=file, field=field, mend="set it before the start")
+    return Login(entry.username, password)
+
+
+def _billing_url(file: Path, billing: str) -> str | None:
+    if billing == EMBEDDED:
+        return None
+    mend = "write embedded, or a URL such as https://billing.example"
+    try:
+        parts = urlsplit(billing)
+    except ValueError:
+        raise InputError("is not a URL", file=file, field="billing", mend=mend) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError("is neither 'embedded' nor a URL", file=file, field="billing", mend=mend)
+    if "@" in parts.netloc:
+        raise InputError("holds a user or a password", file=file, field="billing", mend="take it out of the URL")
+    return billing
+
+
+def _optional(file: Path, field: str, name: str | None) -> Path | None:
+    if name is None:
+        return None
+    path = file.parent / name
+    if not path.exists():
+        problem = f"there is no file '{name}'"
+        raise InputError(problem, file=file, field=field, mend="mend the path or take the key out")
+    return path
+
+
+def _folder(file: Path, name: str) -> Path:
+    path = file.parent / name
+    if path.exists() and not path.is_dir():
+        raise InputError(
+            f"'{name}' is a file", file=file, field="data", mend="name a folder; it is made if it is missing"
+        )
+    return path
