@@ -61,33 +61,40 @@ class Loop(GstRtspServer.RTSPMediaFactory):
     def _configure(self, _factory: GstRtspServer.RTSPMediaFactory, media: GstRtspServer.RTSPMedia) -> None:
         source = media.get_element().get_by_name_recurse_up("source")
         source.set_property("caps", self._caps)
+        began_us = GLib.get_monotonic_time()
         if self._rounds is not None:
             self._rounds.watched(self)
-        source.connect("need-data", self._feed, self._endless())
+        source.connect("need-data", self._feed, self._endless(began_us))
 
-    def _endless(self) -> Iterator[tuple[Unit, int]]:
-        """Yield units with the shift of their times; in step, what is over by now is left out."""
-        over_ns = None
+    def _endless(self, began_us: int) -> Iterator[tuple[Unit, int] | None]:
+        """Yield units with the shift of their times, for a media that began then; None while others are not watched yet.
+
+        The first unit is sent at once in any case: without one the server cannot tell what it serves.
+        """
+        if self._rounds is not None and not self._rounds.have_begun:
+            yield self._units[0], 0
+            while not self._rounds.have_begun:
+                yield None
+        late_us = 0 if self._rounds is None else self._rounds.began_us - began_us
         for number in itertools.count():
             for unit in self._units:
-                if over_ns is None:
-                    over_ns = 0 if self._rounds is None else self._rounds.age_ns()
-                shift_ns = number * self._length_ns - over_ns
+                shift_ns = number * self._length_ns + late_us * 1000
                 if unit[1] + shift_ns >= 0:
                     yield unit, shift_ns
 
-    def _feed(self, source: Gst.Element, wanted: int, units: Iterator[tuple[Unit, int]]) -> None:
-        if self._rounds is not None and not self._rounds.have_begun:
+    def _feed(self, source: Gst.Element, wanted: int, units: Iterator[tuple[Unit, int] | None]) -> None:
+        found = next(units)
+        if found is None:
             GLib.timeout_add(2, self._feed_later, source, wanted, units)
             return
-        (data, pts_ns, delta), shift_ns = next(units)
+        (data, pts_ns, delta), shift_ns = found
         buffer = Gst.Buffer.new_wrapped(data)
         buffer.pts = buffer.dts = pts_ns + shift_ns
         if delta:
             buffer.set_flags(Gst.BufferFlags.DELTA_UNIT)
         source.emit("push-buffer", buffer)
 
-    def _feed_later(self, source: Gst.Element, wanted: int, units: Iterator[tuple[Unit, int]]) -> bool:
+    def _feed_later(self, source: Gst.Element, wanted: int, units: Iterator[tuple[Unit, int] | None]) -> bool:
         self._feed(source, wanted, units)
         return False
 
@@ -98,23 +105,19 @@ class Rounds:
     def __init__(self, names: int) -> None:
         self._awaited = names
         self._watched: set[Loop] = set()
-        self._began_us = 0
+        self.began_us = 0
 
     @property
     def have_begun(self) -> bool:
-        return self._began_us > 0
+        return self.began_us > 0
 
     def watched(self, loop: Loop) -> None:
         """Hear that somebody watches a name."""
         self._watched.add(loop)
         if len(self._watched) == self._awaited and not self.have_begun:
-            self._began_us = GLib.get_monotonic_time()
+            self.began_us = GLib.get_monotonic_time()
             sys.stdout.write("begun\n")
             sys.stdout.flush()
-
-    def age_ns(self) -> int:
-        """Return how long ago the first round began."""
-        return (GLib.get_monotonic_time() - self._began_us) * 1000
 
 
 def ask_password(server: GstRtspServer.RTSPServer, factories: list[Loop], user: str, password: str) -> None:
