@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from billing.errors import MoneyError
 from billing.money import Money
@@ -278,6 +278,20 @@ class Admission:
     at_ns: int
     refused: str | None
     hold: Payment | None
+
+
+@dataclass(frozen=True, slots=True)
+class BillingRefused:
+    """Billing will not do what was asked for a visit, however often: somebody has to look into it.
+
+    ``reason`` is the error's name in kebab case, ``detail`` its words.
+    """
+
+    visit_id: str
+    what: Literal["open", "cart", "receipt"]
+    reason: str
+    at_ns: int
+    detail: str = ""
 
 
 class Refusal(StrEnum):

@@ -39,16 +39,19 @@ class Worker:
     ) -> None:
         self._tasks, self._clock, self._every_s, self._tell = tasks, clock, every_s, tell
         self._stopped = Event()
-        self._thread = Thread(target=self._run, name="billing-worker", daemon=True)
+        self._thread: Thread | None = None
 
     def start(self) -> None:
-        """Begin; the first round is at once, for what a crash left behind."""
-        self._thread.start()
+        """Begin, or begin again where the thread has died; the first round is at once, for what a crash left behind."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = Thread(target=self._run, name="billing-worker", daemon=True)
+            self._thread.start()
 
     def stop(self) -> None:
         """End after the task at hand."""
         self._stopped.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def round(self) -> None:
         """Do each task once."""

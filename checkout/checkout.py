@@ -10,6 +10,7 @@ from checkout.log import Due, Log, Timer
 from checkout.settings import CheckoutPolicy, to_ns
 from checkout.state import State, Visit
 from checkout.types import (
+    CheckoutCarried,
     CheckoutEvent,
     CheckoutInput,
     GateScanned,
@@ -38,16 +39,27 @@ class Checkout:
     def __init__(self, policy: CheckoutPolicy | None = None, store: Store | None = None) -> None:
         self._policy = policy or CheckoutPolicy()
         self._log = Log(State())
+        self._drafted = -1
+        self._next: tuple[int, Timer | None] | None = None
         self._units = UnitKeeper(self._log, self._policy, {} if store is None else planogram(store))
         gates = () if store is None else store.gates
         self._visits = VisitKeeper(self._log, self._policy, gates, self._units.move_units)
 
     @classmethod
     def restore(
-        cls, events: Iterable[CheckoutEvent], policy: CheckoutPolicy | None, store: Store | None = None
+        cls,
+        events: Iterable[CheckoutEvent],
+        policy: CheckoutPolicy | None,
+        store: Store | None = None,
+        carried: CheckoutCarried | None = None,
     ) -> Self:
-        """Bring a checkout back from its log. Send it a ``Tick`` of the last instant before going on."""
+        """Bring a checkout back from its log. Send it a ``Tick`` of the last instant before going on.
+
+        ``carried`` is what the log begins with, where it follows another.
+        """
         checkout = cls(policy, store)
+        if carried is not None:
+            checkout._log.state.begin_with(carried)
         for event in events:
             checkout._log.state.apply(event)
         return checkout
@@ -56,6 +68,10 @@ class Checkout:
     def state(self) -> State:
         """The fold of all events so far, to look at."""
         return self._log.state
+
+    def forget(self, before_ns: int) -> None:
+        """Forget what was over before then; see ``State.forget``."""
+        self.state.forget(before_ns)
 
     def handle(self, given: CheckoutInput) -> tuple[CheckoutEvent, ...]:
         """Take one input and return what came of it, and of the time that passed before it.
@@ -110,11 +126,17 @@ class Checkout:
     def _advance(self, until_ns: int | None) -> None:
         """Do what falls due up to ``until_ns`` (None: all of it), in order, each at its own time."""
         while True:
-            timer = min(self._timers(), key=lambda item: item[0], default=None)
+            timer = self._next_timer()
             if timer is None or (until_ns is not None and timer[0].at_ns > until_ns):
                 return
             timer[1](timer[0].at_ns)
             self._draft(timer[0].at_ns)
+
+    def _next_timer(self) -> Timer | None:
+        """Return what falls due next; it is looked for anew only after an event."""
+        if self._next is None or self._next[0] != self.state.version:
+            self._next = (self.state.version, min(self._timers(), key=lambda item: item[0], default=None))
+        return self._next[1]
 
     def _timers(self) -> Iterator[Timer]:
         yield from self._units.timers()
@@ -134,6 +156,8 @@ class Checkout:
 
     def _draft(self, at_ns: int) -> None:
         """Emit the draft of each closed visit whose cart or open reviews changed since its last one."""
+        if self._drafted == self.state.version:
+            return
         for visit in tuple(self.state.visits.values()):
             if visit.closed_at_ns is None:
                 continue
@@ -141,6 +165,7 @@ class Checkout:
             last = self.state.drafts.get(visit.visit_id)
             if last is None or (last.lines, last.open_review_ids) != (lines, reviews):
                 self._log.emit(ReceiptDrafted(visit.visit_id, at_ns, lines, reviews))
+        self._drafted = self.state.version
 
 
 def planogram(store: Store) -> dict[str, str]:

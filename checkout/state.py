@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 
 from checkout.carts import to_lines
 from checkout.types import (
+    CarriedPerson,
+    CarriedUnits,
+    CarriedVisit,
     CartEvent,
     CartLine,
+    CheckoutCarried,
     CheckoutEvent,
     Dismissed,
     GateScanned,
@@ -67,6 +71,7 @@ class Person:
     gate_id: str | None = None
     waiting_since_ns: int | None = None
     inside: bool = True
+    left_at_ns: int | None = None
 
 
 EntryKey = tuple[str | None, int | None, str, str | None]
@@ -79,18 +84,22 @@ class State:
     def __init__(self) -> None:
         self.now_ns: int | None = None
         self.visits: dict[str, Visit] = {}
-        self.final_visits: set[str] = set()
+        self.final_visits: dict[str, int] = {}
         self.persons: dict[int, Person] = {}
         self.entries: dict[EntryKey, int] = {}
+        self.unowned_ns: dict[EntryKey, int] = {}
         self.reviews: dict[str, ReviewOpened] = {}
         self.interactions: OrderedDict[str, None] = OrderedDict()
         self.scans: dict[str, GateScanned] = {}
         self.drafts: dict[str, ReceiptDrafted] = {}
         self.cart_events = 0
         self.reviews_opened = 0
+        self.version = 0
+        """Counts events: what follows from the state alone, such as what falls due next, is the same until it rises."""
 
     def apply(self, event: CheckoutEvent) -> None:
         """Take one event in. Time never runs backwards."""
+        self.version += 1
         self.now_ns = event.at_ns if self.now_ns is None else max(self.now_ns, event.at_ns)
         match event:
             case GateScanned():
@@ -120,7 +129,7 @@ class State:
                 self._bind(event)
             case PersonLeft():
                 person = self.persons.setdefault(event.person_id, Person(event.visit_id))
-                person.inside, person.waiting_since_ns = False, None
+                person.inside, person.waiting_since_ns, person.left_at_ns = False, None, event.at_ns
                 if event.visit_id is not None:
                     visit = self.visits[event.visit_id]
                     visit.present.pop(event.person_id, None)
@@ -135,7 +144,8 @@ class State:
     def _bind(self, event: PersonBound) -> None:
         person = self.persons.setdefault(event.person_id, Person())
         self._unbind(event.person_id, person)
-        person.visit_id, person.waiting_since_ns, person.inside = event.visit_id, None, True
+        person.visit_id, person.waiting_since_ns = event.visit_id, None
+        person.inside, person.left_at_ns = True, None
         if event.visit_id is not None:
             visit = self.visits[event.visit_id]
             visit.bound[event.person_id] = None
@@ -162,6 +172,7 @@ class State:
         moved = {key: value for key, value in self.entries.items() if key[1] == event.former_id}
         for key, value in moved.items():
             del self.entries[key]
+            self.unowned_ns.pop(key, None)
             self._add_entry((key[0], event.person_id, key[2], key[3]), value)
 
     def _cart(self, event: CartEvent) -> None:
@@ -173,8 +184,12 @@ class State:
         total = self.entries.get(key, 0) + delta
         if total == 0:
             self.entries.pop(key, None)
-        else:
-            self.entries[key] = total
+            self.unowned_ns.pop(key, None)
+            return
+        self.entries[key] = total
+        if key[0] is None:
+            assert self.now_ns is not None, "there was an event"
+            self.unowned_ns[key] = self.now_ns
 
     def _review(self, event: ReviewOpened | ReviewClosed) -> None:
         if isinstance(event, ReviewOpened):
@@ -201,12 +216,12 @@ class State:
             case ReceiptDrafted():
                 self.drafts[event.visit_id] = event
             case ReceiptFinalised():
-                self._forget(event.visit_id)
+                self._end(event.visit_id, event.at_ns)
 
-    def _forget(self, visit_id: str) -> None:
+    def _end(self, visit_id: str, at_ns: int) -> None:
         del self.visits[visit_id]
         self.drafts.pop(visit_id, None)
-        self.final_visits.add(visit_id)
+        self.final_visits[visit_id] = at_ns
         self.entries = {key: value for key, value in self.entries.items() if key[0] != visit_id}
         if len(self.persons) > _REMEMBERED_PERSONS:
             gone = [number for number, person in self.persons.items() if self._is_history(person)]
@@ -221,6 +236,71 @@ class State:
             self.interactions[interaction_id] = None
             if len(self.interactions) > _REMEMBERED_INTERACTIONS:
                 self.interactions.popitem(last=False)
+
+    # -- forgetting -----------------------------------------------------------
+
+    def forget(self, before_ns: int) -> None:
+        """Forget visits that were final, and people who had left, before then; what nobody answers for is added up.
+
+        Nothing that is told afterwards is decided otherwise, as long as it is of people, scans, reviews and visits that
+        were heard of since. A log that is folded without forgetting gives a state that goes on alike.
+        """
+        self.final_visits = {visit: at_ns for visit, at_ns in self.final_visits.items() if at_ns >= before_ns}
+        for number in [n for n, person in self.persons.items() if self._left_before(person, before_ns)]:
+            del self.persons[number]
+        asked = {review.interaction_id for review in self.reviews.values()}
+        for key in [key for key, at_ns in self.unowned_ns.items() if at_ns < before_ns]:
+            _visit, person_id, sku, interaction_id = key
+            is_known = person_id in self.persons or (interaction_id is not None and interaction_id in asked)
+            if not is_known and (person_id, interaction_id) != (None, None):
+                at_ns, quantity = self.unowned_ns.pop(key), self.entries.pop(key)
+                self._add_up(sku, quantity, at_ns)
+
+    def _left_before(self, person: Person, before_ns: int) -> bool:
+        return self._is_history(person) and person.left_at_ns is not None and person.left_at_ns < before_ns
+
+    def _add_up(self, sku: str, quantity: int, at_ns: int) -> None:
+        """Keep how many units nobody answers for, and no longer who took them when."""
+        key: EntryKey = (None, None, sku, None)
+        total = self.entries.pop(key, 0) + quantity
+        at_ns = max(at_ns, self.unowned_ns.pop(key, at_ns))
+        if total:
+            self.entries[key], self.unowned_ns[key] = total, at_ns
+
+    def carried(self) -> CheckoutCarried:
+        """Return what another log has to begin with. There must be no open visit and no open review."""
+        assert not self.visits, "visits go on in the log that they were opened in"
+        assert not self.reviews, "reviews are closed in the log that they were opened in"
+        return CheckoutCarried(
+            self.now_ns or 0,
+            self.cart_events,
+            self.reviews_opened,
+            tuple(CarriedVisit(visit_id, at_ns) for visit_id, at_ns in self.final_visits.items()),
+            tuple(
+                CarriedPerson(n, p.visit_id, p.gate_id, p.waiting_since_ns, p.inside, p.left_at_ns)
+                for n, p in self.persons.items()
+            ),
+            tuple(
+                CarriedUnits(person_id, sku, interaction_id, self.entries[None, person_id, sku, interaction_id], at_ns)
+                for (_visit, person_id, sku, interaction_id), at_ns in self.unowned_ns.items()
+            ),
+            tuple(self.interactions),
+        )
+
+    def begin_with(self, carried: CheckoutCarried) -> None:
+        """Take over what ``carried`` of the log before gave."""
+        self.now_ns, self.cart_events, self.reviews_opened = carried.at_ns, carried.cart_events, carried.reviews_opened
+        self.final_visits = {each.visit_id: each.final_at_ns for each in carried.final_visits}
+        self.persons = {
+            each.person_id: Person(each.visit_id, each.gate_id, each.waiting_since_ns, each.inside, each.left_at_ns)
+            for each in carried.persons
+        }
+        for each in carried.units:
+            key: EntryKey = (None, each.person_id, each.sku, each.interaction_id)
+            self.entries[key], self.unowned_ns[key] = each.quantity, each.at_ns
+        self.interactions = OrderedDict.fromkeys(carried.interaction_ids)
+
+    # -- looking ----------------------------------------------------------------
 
     def quantities(self, visit_id: str | None) -> dict[str, int]:
         """Return what a visit holds; None is what no visit answers for."""

@@ -191,6 +191,46 @@ class ReceiptFinalised:
     reviewed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class CarriedVisit:
+    visit_id: str
+    final_at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedPerson:
+    person_id: int
+    visit_id: str | None
+    gate_id: str | None
+    waiting_since_ns: int | None
+    inside: bool
+    left_at_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedUnits:
+    """Units that no visit answers for."""
+
+    person_id: int | None
+    sku: str
+    interaction_id: str | None
+    quantity: int
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutCarried:
+    """What checkout knows while no visit and no review is open: another log can begin with it."""
+
+    at_ns: int
+    cart_events: int
+    reviews_opened: int
+    final_visits: tuple[CarriedVisit, ...]
+    persons: tuple[CarriedPerson, ...]
+    units: tuple[CarriedUnits, ...]
+    interaction_ids: tuple[str, ...]
+
+
 CheckoutInput = GateScanned | VisionEvent | Tick | ReviewAnswered
 """What ``Checkout.handle`` takes."""
 

@@ -247,6 +247,8 @@ def undistort(u: F64, v: F64, distortion: F64, radius2_limit: float | F64) -> tu
     """
     if not distortion.any() or u.size == 0:
         return u.copy(), v.copy()
+    if not distortion[..., 2:4].any():
+        return _undistort_radially(u, v, distortion, radius2_limit)
     a, b = _clip_radius(u, v, radius2_limit)
     for _ in range(_NEWTON_STEPS):
         a_step, b_step = _newton_step(a, b, u, v, distortion)
@@ -256,6 +258,30 @@ def undistort(u: F64, v: F64, distortion: F64, radius2_limit: float | F64) -> tu
     got_u, got_v = distort(a, b, distortion)
     good = (np.abs(got_u - u) < _LENS_RESIDUAL) & (np.abs(got_v - v) < _LENS_RESIDUAL)
     return np.where(good, a, np.nan), np.where(good, b, np.nan)
+
+
+def _undistort_radially(u: F64, v: F64, distortion: F64, radius2_limit: float | F64) -> tuple[F64, F64]:
+    """Return what :func:`undistort` does of a lens without tangential distortion, which moves rays along their radius alone.
+
+    Newton's method begins at the first terms of the inverted series.
+    """
+    k1, k2, _, _, k3 = distortion.T
+    far, widest = np.sqrt(u * u + v * v), np.sqrt(radius2_limit)
+    far2 = far * far
+    radius = np.minimum(np.maximum(far * (1.0 - far2 * (k1 + far2 * (k2 - 3 * k1 * k1))), 0.0), widest)
+    k1_slope, k2_slope, k3_slope = 3 * k1, 5 * k2, 7 * k3
+    for _ in range(_NEWTON_STEPS):
+        r2 = radius * radius
+        slope = 1.0 + r2 * (k1_slope + r2 * (k2_slope + r2 * k3_slope))
+        step = (far - radius * (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3)))) / np.where(np.abs(slope) < 1e-9, 1e-9, slope)
+        radius = np.minimum(np.maximum(radius + step, 0.0), widest)
+        if np.abs(step).max() < _LAST_STEP:
+            break
+    r2 = radius * radius
+    radial = 1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))
+    good = np.abs(radius * radial - far) < _LENS_RESIDUAL
+    shrink = np.where(good, radial, np.nan)
+    return u / shrink, v / shrink
 
 
 def _newton_step(a: F64, b: F64, u: F64, v: F64, distortion: F64) -> tuple[F64, F64]:

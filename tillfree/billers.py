@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from billing.types import Admission, BillingPort, Charge, ItemCount, OpenVisit, ReceiptInput
+from billing.types import Admission, BillingPort, BillingRefused, Charge, ItemCount, OpenVisit, ReceiptInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class CartNow:
 BillingOrder = OpenVisit | CartNow | ReceiptInput
 """What a run asks of billing."""
 
-BillingAnswer = Admission | Charge
+BillingAnswer = Admission | Charge | BillingRefused
 """What comes of it, for the log. A cart has no answer."""
 
 

@@ -15,11 +15,12 @@ import types
 import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from billing import types as billing_types
 from checkout import types as checkout_types
 from store_layout.errors import InputError
+from tillfree import carried
 from vision import types as vision_types
 
 LOG_VERSION = 1
@@ -29,9 +30,10 @@ class EventLogError(InputError):
     """A log that cannot be read. The message names file and line."""
 
 
-def _event_types() -> dict[str, type]:
+def event_types() -> dict[str, type]:
+    """Return the kinds of events by name, for ``decode``."""
     found: dict[str, type] = {}
-    for module in (vision_types, checkout_types, billing_types):
+    for module in (vision_types, checkout_types, billing_types, carried):
         for name, value in vars(module).items():
             if isinstance(value, type) and dataclasses.is_dataclass(value) and value.__module__ == module.__name__:
                 found[name] = value
@@ -84,6 +86,14 @@ def _convert(hint: Any, value: Any) -> Any:
     return value
 
 
+class EventLog(Protocol):
+    """Where a run writes down what becomes known."""
+
+    def write(self, events: Iterable[object]) -> None:
+        """Append events that became known together."""
+        ...
+
+
 class EventLogWriter:
     """Appends events to a file; each line is complete on disk or absent after a crash."""
 
@@ -109,7 +119,7 @@ def read_events(path: Path) -> Iterator[object]:
     Raises:
         EventLogError: a line other than the last cannot be read.
     """
-    known = _event_types()
+    known = event_types()
     lines = path.read_text(encoding="utf-8").split("\n")
     for number, line in enumerate(lines, start=1):
         if not line:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from billing.types import Admission, Charge
+from billing.types import Admission, BillingRefused, Charge
 from checkout.types import (
     CartEvent,
     CartLine,
@@ -23,6 +23,7 @@ from checkout.types import (
     VisitOpened,
     VisitReopened,
 )
+from tillfree.carried import LogCarried
 from tillfree.evaluation.outcome import (
     FloorRows,
     PredictedInteraction,
@@ -53,6 +54,7 @@ class VisitRecord:
     final_at_ns: int | None = None
     final_lines: tuple[CartLine, ...] | None = None
     charge: Charge | None = None
+    refused: BillingRefused | None = None
 
     @property
     def lines(self) -> tuple[CartLine, ...]:
@@ -69,7 +71,7 @@ def visit_state(visit: VisitRecord) -> str:
     if visit.open_reviews:
         return "in review"
     if visit.final_at_ns is not None:
-        return "final"
+        return "final" if visit.refused is None else "not billed"
     return "left" if visit.left_at_ns is not None else "shopping"
 
 
@@ -78,11 +80,14 @@ class StoreFold:
 
     def __init__(self) -> None:
         self.visits: dict[str, VisitRecord] = {}
+        self.visits_opened = 0
         self.scans: dict[str, GateScanned] = {}
         self.visit_of_person: dict[int, str | None] = {}
         self.interactions: dict[str, Interaction] = {}
         self.cart_events: list[CartEvent] = []
         self.reviews: dict[str, ReviewOpened] = {}
+        self.open_reviews: dict[str, ReviewOpened] = {}
+        self._bound_ns: dict[int, int] = {}
         self._dismissed: set[str] = set()
         self._decisions: dict[str, tuple[str | None, str | None]] = {}
 
@@ -95,12 +100,16 @@ class StoreFold:
                 self._open(event)
             case PersonBound():
                 self.visit_of_person[event.person_id] = event.visit_id
+                self._bound_ns[event.person_id] = event.at_ns
             case PersonMerged():
                 self.visit_of_person.setdefault(event.person_id, self.visit_of_person.get(event.former_id))
+                self._bound_ns[event.person_id] = event.at_ns
             case Interaction():
                 self.interactions[event.interaction_id] = event
             case CartEvent():
                 self._change_cart(event)
+            case LogCarried():
+                self.begin_with(event)
             case Dismissed():
                 self._dismissed.add(event.reference)
             case ReviewOpened() | ReviewClosed():
@@ -110,8 +119,9 @@ class StoreFold:
 
     def _open(self, event: VisitOpened) -> None:
         self.visits[event.visit_id] = VisitRecord(
-            event.visit_id, len(self.visits), event.token, event.scan_id, event.at_ns, event.party_size
+            event.visit_id, self.visits_opened, event.token, event.scan_id, event.at_ns, event.party_size
         )
+        self.visits_opened += 1
 
     def _change_cart(self, event: CartEvent) -> None:
         self.cart_events.append(event)
@@ -123,7 +133,9 @@ class StoreFold:
 
     def _review(self, event: ReviewOpened | ReviewClosed) -> None:
         if isinstance(event, ReviewOpened):
-            self.reviews[event.review_id] = event
+            self.reviews[event.review_id] = self.open_reviews[event.review_id] = event
+        else:
+            self.open_reviews.pop(event.review_id, None)
         for visit_id in self.reviews[event.review_id].visit_ids:
             visit = self.visits[visit_id]
             visit.reviewed = True
@@ -147,6 +159,52 @@ class StoreFold:
                 self.visits[event.visit_id].admitted = True
             case Charge():
                 self.visits[event.visit_id].charge = event
+            case BillingRefused():
+                self.visits[event.visit_id].refused = event
+
+    def begin_with(self, carried: LogCarried) -> None:
+        """Take over what a log that follows another one begins with."""
+        self.visits_opened = carried.visits_opened
+        self.scans = {scan.scan_id: scan for scan in carried.scans}
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every visit is final and billing has said what came of it, and no review is open."""
+        return not self.open_reviews and all(_is_settled(visit) for visit in self.visits.values())
+
+    def forget(self, before_ns: int) -> None:
+        """Forget visits that were settled before then, with all that belongs to them alone, and scans as old."""
+        kept = {name: visit for name, visit in self.visits.items() if not _is_over(visit, before_ns)}
+        needed = {visit.scan_id for visit in kept.values()}
+        self.visits = kept
+        self.scans = {name: scan for name, scan in self.scans.items() if name in needed or scan.at_ns >= before_ns}
+        self.visit_of_person = {
+            person: visit_id
+            for person, visit_id in self.visit_of_person.items()
+            if visit_id in kept or self._bound_ns[person] >= before_ns
+        }
+        self._bound_ns = {person: at_ns for person, at_ns in self._bound_ns.items() if person in self.visit_of_person}
+        self._forget_deeds(before_ns)
+
+    def _forget_deeds(self, before_ns: int) -> None:
+        """Forget interactions, reviews and changes of carts that no visit needs any more."""
+        self.reviews = {
+            name: review
+            for name, review in self.reviews.items()
+            if name in self.open_reviews
+            or review.at_ns >= before_ns
+            or not self.visits.keys().isdisjoint(review.visit_ids)
+        }
+        asked = {review.interaction_id for review in self.reviews.values()}
+        self.cart_events = [
+            each for each in self.cart_events if each.visit_id in self.visits or each.at_ns >= before_ns
+        ]
+        asked |= {each.interaction_id for each in self.cart_events}
+        self.interactions = {
+            name: each for name, each in self.interactions.items() if name in asked or each.closed_at_ns >= before_ns
+        }
+        self._decisions = {name: said for name, said in self._decisions.items() if name in self.interactions}
+        self._dismissed &= self.interactions.keys() | self.reviews.keys()
 
     def predicted_visits(self) -> tuple[PredictedVisit, ...]:
         """Return the visits as they are scored, in order of opening."""
@@ -189,6 +247,16 @@ class StoreFold:
             visit_id,
             abs(interaction.change),
         )
+
+
+def _is_settled(visit: VisitRecord) -> bool:
+    """Whether a visit is final and billing has charged it, or will not."""
+    refused = visit.refused is not None and visit.refused.what == "receipt"
+    return visit.final_at_ns is not None and (visit.charge is not None or refused)
+
+
+def _is_over(visit: VisitRecord, before_ns: int) -> bool:
+    return _is_settled(visit) and visit.final_at_ns is not None and visit.final_at_ns < before_ns
 
 
 class PathsFold:

@@ -17,6 +17,7 @@ from tillfree.errors import ExitCode, MissingExtra, NotAsExpected, OutOfReach
 # need not import what the commands need.
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("tillfree.commands.demo", "demo", "Run the main job on a bundled recording and show the receipts."),
+    "run": ("tillfree.commands.run", "run", "Run a store: cameras, gates and billing, until it is told to end."),
     "replay": ("tillfree.commands.replay", "replay", "Replay a recording into carts, receipts and charges."),
     "evaluate": ("tillfree.commands.evaluate", "evaluate", "Replay recordings and score them against their truth."),
     "recording": ("tillfree.commands.recording", "recording_app", "Make a recording of your own videos, or check one."),

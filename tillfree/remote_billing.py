@@ -39,6 +39,16 @@ _INPUT = {
 }
 
 
+class ServiceRefused(InputError):
+    """The service will not do what it was asked. ``kind`` is its name for the reason, in kebab case; ``status`` that of HTTP."""
+
+    def __init__(self, response: httpx2.Response, said: dict[str, Any]) -> None:
+        self.status = response.status_code
+        self.kind = str(said.get("type", "")).rpartition(":")[2] or f"status-{self.status}"
+        mend = _INPUT.get(self.status, "see what the service says, and docs/billing.md")
+        super().__init__(f"billing refuses: {said.get('detail', response.text)}", field=str(response.url), mend=mend)
+
+
 class RemoteBilling:
     """The ``BillingPort`` of one run on a service at ``url``.
 
@@ -183,9 +193,13 @@ def _key(method: str, path: str, text: str) -> str:
 
 
 def _checked(response: httpx2.Response) -> dict[str, Any]:
-    """Return an answer's JSON. Raises InputError, with the service's own words, where it refused."""
-    said: dict[str, Any] = response.json()
-    if response.is_success:
-        return said
-    mend = _INPUT.get(response.status_code, "see what the service says, and docs/billing.md")
-    raise InputError(f"billing refuses: {said.get('detail', response.text)}", field=str(response.url), mend=mend)
+    """Return an answer's JSON. Raises ServiceRefused, with the service's own words, where it refused."""
+    try:
+        said = response.json()
+    except ValueError as error:  # something else answers there, such as a network that wants a password
+        raise OutOfReach(f"billing is out of reach ({response.url} is no billing)") from error
+    if not isinstance(said, dict):
+        raise OutOfReach(f"billing is out of reach ({response.url} is no billing)")
+    if not response.is_success:
+        raise ServiceRefused(response, said)
+    return said

@@ -13,7 +13,7 @@ from billing.types import ItemCount, OpenVisit, ReceiptInput, kind_of
 from checkout.checkout import Checkout
 from checkout.types import CartEvent, CheckoutInput, GateScanned, ReceiptFinalised, ReviewAnswered, Tick, VisitOpened
 from tillfree.billers import Biller, BillingOrder, CartNow
-from tillfree.eventlog import EventLogWriter
+from tillfree.eventlog import EventLog
 from tillfree.folds import PathsFold, StoreFold, VisitRecord
 from vision.pipeline import FloorStage, Instant
 from vision.types import Observation
@@ -30,7 +30,7 @@ class StoreRun:
         floor: FloorStage,
         checkout: Checkout,
         biller: Biller,
-        log: EventLogWriter,
+        log: EventLog,
         scans: Iterable[GateScanned] = (),
         *,
         keep_paths: bool = True,
@@ -83,6 +83,11 @@ class StoreRun:
                 self._order(self._cart(visit.visit_id))
             elif visit.charge is None:
                 self._order(_receipt(visit))
+
+    def forget(self, before_ns: int) -> None:
+        """Forget visits that were paid before then, and what belongs to them: a run that goes on would grow for ever."""
+        self._checkout.forget(before_ns)
+        self.fold.forget(before_ns)
 
     def finish(self) -> tuple[Instant, ...]:
         """End the input: last instants, open interactions and reviews, final receipts and charges.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import tzinfo
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 import anyio.to_thread
@@ -36,13 +37,16 @@ from billing.stripe_cards import StripeCardDesk
 from billing.stripe_gateway import StripeGateway, read_webhook
 from billing.worker import Task, Worker, chores, forgetting
 from store_layout.errors import InputError
-from tillfree.system import system_clock
+from tillfree.system import settle_memory, system_clock
 
 _THREADS = 8
 """Calls worked on at once: two cores have no use for more, and each may hold a database connection."""
 
 _TELL_EVERY_S = 1.0
 """Seconds between rounds of the outbox: as late as a till should hear of a payment."""
+
+_STOP_S = 10.0
+"""Seconds that a server has to answer open calls when it is told to stop."""
 
 MAIL_PASSWORD = "TILLFREE_MAIL_PASSWORD"  # noqa: S105 - the name of the variable
 """The environment variable with the mail server's password."""
@@ -166,6 +170,7 @@ def make_app(
     outbox: Outbox | None = None,
     tend_every_s: float = 10.0,
     tell: Callable[[str], None] = print,
+    clock: Callable[[], int] = system_clock,
 ) -> FastAPI:
     """Return the app with its workers.
 
@@ -174,9 +179,9 @@ def make_app(
     service = BillingService(book, store, gateway, policy)
     page_tasks = () if page is None else (page.shoppers.forget_cards,)
     tasks = (*chores(service), forgetting(store), *page_tasks)
-    workers = [Worker(tasks, system_clock, tend_every_s, tell)]
+    workers = [Worker(tasks, clock, tend_every_s, tell)]
     if outbox is not None:
-        workers.append(Worker(telling(outbox), system_clock, _TELL_EVERY_S, tell))
+        workers.append(Worker(telling(outbox), clock, _TELL_EVERY_S, tell))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -192,12 +197,54 @@ def make_app(
                 outbox.close()
             store.close()
 
-    return create_app(service, store, system_clock, news=news, page=page, outbox=outbox, lifespan=lifespan)
+    return create_app(service, store, clock, news=news, page=page, outbox=outbox, lifespan=lifespan)
 
 
 def serve(app: FastAPI, host: str, port: int) -> None:
     """Serve until Ctrl-C or SIGTERM; open calls are answered first. uvicorn takes uvloop and httptools where they are installed."""
-    # What is there by now stays. Looking through it for garbage would stop all calls, every hundred visits or so.
-    gc.collect()
-    gc.freeze()
+    settle_memory()
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, date_header=False)
+
+
+class ServerThread:
+    """Serves an app from a thread of its own, in a process that has more to do."""
+
+    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        """Take the port. Raises InputError where another program has it."""
+        self.address = f"http://{host}:{port}"
+        try:
+            self._socket = socket.create_server((host, port), family=_family(host))
+        except OSError as error:
+            mend = "choose another in the store file, or end the other program"
+            raise InputError(
+                f"{host}:{port} cannot be listened on: {error.strerror}", field="port", mend=mend
+            ) from error
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=int(_STOP_S // 2),
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = Thread(target=self._server.run, args=([self._socket],), name=f"http-{port}", daemon=True)
+
+    def start(self) -> None:
+        """Begin; a server begins once. What is sent before it listens waits in the socket."""
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it serves."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """End once open calls are answered, or after a few seconds."""
+        self._server.should_exit = True
+        if self._thread.ident is not None:
+            self._thread.join(_STOP_S)
+        self._socket.close()
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -17,16 +17,22 @@ class Coarse:
     OpenCV does that three times as fast as the mean over 4x4 pixels at once, which differs by rounding alone.
     """
 
-    def __init__(self, image: U8) -> None:
+    def __init__(self, image: U8, half: U8 | None = None) -> None:
         self._made = {1: image}
+        if half is not None:
+            self._made[2] = half
 
     def shrunk(self, factor: int) -> U8:
         """Return the picture (ceil(H / factor), ceil(W / factor), 3), ``factor`` being 1, 2 or 4."""
         if factor not in self._made:
-            larger = self.shrunk(factor // 2)
-            size = (-(-larger.shape[1] // 2), -(-larger.shape[0] // 2))
-            self._made[factor] = np.asarray(cv2.resize(larger, size, interpolation=cv2.INTER_AREA), np.uint8)
+            self._made[factor] = halved(self.shrunk(factor // 2))
         return self._made[factor]
+
+
+def halved(image: U8) -> U8:
+    """Return ``image`` (H, W, 3) with half its height and width, rounded up."""
+    size = (-(-image.shape[1] // 2), -(-image.shape[0] // 2))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def coarse_size(resolution_px: tuple[int, int]) -> tuple[int, int]:

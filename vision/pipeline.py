@@ -15,6 +15,7 @@ import numpy as np
 
 from store_layout.geometry import StoreGeometry
 from vision.coarse import Coarse
+from vision.detectors.appearance import with_appearance
 from vision.detectors.base import Detector, Pending
 from vision.motion import MotionGate
 from vision.people import PeopleFusion
@@ -51,17 +52,25 @@ class PixelStage:
         self._gates = {camera: MotionGate(settings.motion, live=live) for camera in geometry.cameras}
         self._begun: deque[_Begun] = deque()
         self._in_work = 0
+        self._looks = settings.detector.appearance
+        self._read_every_ns = round(settings.pipeline.read_every_s * 1e9)
+        self._read_ns: dict[str, int] = {}
         self.spared_count = 0
 
     def begin(self, frame: Frame) -> None:
         """Let the detector begin with ``frame``, unless nothing moves there and nobody is."""
-        picture = Coarse(frame.image)
+        picture = Coarse(frame.image, frame.half)
         if self._gates[frame.camera_id].opens(picture, frame.captured_at_ns):
             self._begun.append(_Begun(frame, picture, self._detector.begin(frame)))
             self._in_work += 1
         else:
             self._begun.append(_Begun(frame, picture, None))
             self.spared_count += 1
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """The cameras whose frames it takes."""
+        return tuple(self._observers)
 
     @property
     def is_full(self) -> bool:
@@ -81,11 +90,24 @@ class PixelStage:
         frame, observer = begun.frame, self._observers[begun.frame.camera_id]
         if begun.work is None:
             nobody = Detections.empty(frame.camera_id, frame.index, frame.captured_at_ns)
-            return frame, Observation(nobody, observer.nothing(frame))
+            return frame, Observation(nobody, observer.nothing(frame, 0))
         self._in_work -= 1
         detections = begun.work.result()
         self._gates[frame.camera_id].saw(detections)
+        if not self._is_due(frame):
+            return frame, Observation(detections, observer.nothing(frame, len(detections)))
+        detections = with_appearance(frame, detections, self._looks)
         return frame, Observation(detections, observer.observe(frame, begun.picture, detections))
+
+    def _is_due(self, frame: Frame) -> bool:
+        """Tell whether to read shelves and looks in ``frame``: all cameras do in the same instants, as far as they can."""
+        last_ns = self._read_ns.get(frame.camera_id, -self._read_every_ns)
+        at_ns = frame.captured_at_ns
+        every_ns = self._read_every_ns
+        if every_ns and at_ns // every_ns == last_ns // every_ns and at_ns - last_ns < every_ns:
+            return False
+        self._read_ns[frame.camera_id] = at_ns
+        return True
 
     def run(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Observation]]:
         """Yield each frame with its observation, in the order of ``frames``."""
@@ -126,14 +148,23 @@ class FloorStage:
     ``late_count`` and dropped. Those of one instant, at most one a camera, are taken together.
     """
 
-    def __init__(self, geometry: StoreGeometry, settings: VisionSettings, references: References | None = None) -> None:
+    def __init__(
+        self,
+        geometry: StoreGeometry,
+        settings: VisionSettings,
+        references: References | None = None,
+        *,
+        first_person_id: int = 1,
+        told: int = 0,
+    ) -> None:
+        """People get ids from ``first_person_id`` on, and interactions numbers after ``told``, where a log goes on."""
         fps = max(camera.fps for camera in geometry.store.cameras)
         self._window_ns = round(settings.pipeline.instant_share_of_frame * 1e9 / fps)
         self._trackers: dict[str, Tracker] = {
             camera.id: make_tracker(settings.tracking, camera.fps) for camera in geometry.store.cameras
         }
-        self._fusion = PeopleFusion(geometry, settings.people)
-        self._interactions = InteractionFinder(geometry, settings.shelves, references)
+        self._fusion = PeopleFusion(geometry, settings.people, first_person_id)
+        self._interactions = InteractionFinder(geometry, settings.shelves, references, told)
         self._waiting: list[Observation] = []
         self._last_order = (-1, "", -1)
         self.late_count = 0

@@ -22,6 +22,13 @@ class PipelineSettings(Strict):
         description="frames that the detector works on ahead of the one that is looked at; two rounds of four cameras "
         "keep two cores busy",
     )
+    read_every_s: float = Field(
+        default=0.2,
+        ge=0,
+        le=2,
+        description="shelves and people's looks are read in frames so far apart: hands stay in a shelf for longer, and a change "
+        "must last 0.35 s; people and hands are detected in all frames between (s)",
+    )
     instant_share_of_frame: float = Field(
         default=0.9,
         gt=0,

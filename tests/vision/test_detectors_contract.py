@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from vision.detectors import Detector, DetectorSettings, WeightsError, load_detector
+from vision.detectors.appearance import describe
+from vision.detectors.settings import AppearanceSettings
 from vision.detectors.weights import bundled_weights
 from vision.types import Detections, Frame
 
@@ -20,6 +22,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 POSE = "yolov8n-pose_int8_openvino_model"
 COCO = "yolo11n_int8_openvino_model"
+ONNX = "random.onnx"
+
+OnnxModel = Callable[..., Path]
 
 
 def frames_of(video: Path, indices: list[int]) -> list[Frame]:
@@ -39,13 +44,20 @@ def store_frames(shared_dir: Path) -> list[Frame]:
     return frames_of(shared_dir / "clips/nanostore-real/cps-test-01-nodepth-cam3.mp4", [5, 55, 130, 180])
 
 
-def weights_named(name: str, shared_dir: Path) -> Path:
-    return bundled_weights() if name == "bundled" else shared_dir / "models" / name
+@pytest.fixture(scope="module")
+def onnx_weights(onnx_model: OnnxModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights that box something everywhere, for ONNX Runtime."""
+    return onnx_model(tmp_path_factory.mktemp("weights") / ONNX, ("person", "hand", "bottle"))
 
 
-@pytest.fixture(scope="module", params=[POSE, COCO, "bundled"])
-def detector(request: pytest.FixtureRequest, shared_dir: Path) -> Detector:
-    return load_detector(weights_named(request.param, shared_dir))
+@pytest.fixture(scope="module", params=[POSE, COCO, "bundled", ONNX])
+def weights(request: pytest.FixtureRequest, shared_dir: Path, onnx_weights: Path) -> Path:
+    return {"bundled": bundled_weights(), ONNX: onnx_weights}.get(request.param, shared_dir / "models" / request.param)
+
+
+@pytest.fixture(scope="module")
+def detector(weights: Path) -> Detector:
+    return load_detector(weights)
 
 
 def same(first: list[Detections], second: list[Detections]) -> bool:
@@ -71,8 +83,8 @@ def test_people_are_inside_the_picture_best_first_and_stamped_like_their_frame(
         assert (found.boxes_xyxy_px <= (width, height, width, height)).all()
         assert (np.diff(found.scores) <= 0).all()
         assert (found.scores <= 1).all()
-        assert found.appearance is not None
-        assert np.allclose(np.linalg.norm(found.appearance, axis=1), 1, atol=1e-5)
+        looks = describe(frame.image, found.boxes_xyxy_px, AppearanceSettings())
+        assert np.allclose(np.linalg.norm(looks, axis=1), 1, atol=1e-5)
 
 
 def test_a_frame_gives_the_same_alone_and_in_any_batch(detector: Detector, store_frames: list[Frame]) -> None:
@@ -114,9 +126,8 @@ def test_no_frames_give_no_detections(detector: Detector) -> None:
     assert detector.detect([]) == []
 
 
-@pytest.mark.parametrize("name", [POSE, "bundled"])
-def test_threads_and_performance_hints_change_nothing(name: str, store_frames: list[Frame], shared_dir: Path) -> None:
-    weights = weights_named(name, shared_dir)
+@pytest.mark.parametrize("weights", [POSE, "bundled", ONNX], indirect=True)
+def test_threads_and_performance_hints_change_nothing(weights: Path, store_frames: list[Frame]) -> None:
     kinds = [
         DetectorSettings(),
         DetectorSettings(performance="latency", threads=1),
@@ -221,19 +232,20 @@ def test_the_ultralytics_adapter_keeps_the_promises_with_the_same_weights(
 def test_importing_vision_brings_no_vendor() -> None:
     program = (
         "import sys; import vision, vision.detectors, vision.types, vision.detectors.weights; "
-        "print(sorted({'openvino', 'ultralytics', 'torch', 'nncf'} & set(sys.modules)))"
+        "print(sorted({'openvino', 'onnxruntime', 'ultralytics', 'torch', 'nncf'} & set(sys.modules)))"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
 
 
-def test_running_openvino_weights_needs_neither_torch_nor_ultralytics(shared_dir: Path) -> None:
+@pytest.mark.parametrize("weights", [COCO, ONNX], indirect=True)
+def test_running_exported_weights_needs_neither_torch_nor_ultralytics_nor_onnx(weights: Path) -> None:
     program = (
         "import sys; from pathlib import Path; import numpy as np; from vision.detectors import load_detector; "
         "from vision.types import Frame; "
-        f"found = load_detector(Path({str(shared_dir / 'models' / COCO)!r})); "
+        f"found = load_detector(Path({str(weights)!r})); "
         "found.detect([Frame('c', 0, 0, np.zeros((360, 640, 3), np.uint8))]); "
-        "print(sorted({'ultralytics', 'torch'} & set(sys.modules)))"
+        "print(sorted({'ultralytics', 'torch', 'onnx'} & set(sys.modules)))"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

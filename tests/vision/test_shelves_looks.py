@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision.shelves.looks import blobs, distance, histogram, likeness, rim_contrast, same_light, to_lab
+from vision.shelves.looks import blobs, distance, histogram, in_light_of, likeness, rim_contrast, to_lab
 
 
 def shelf(seed: int = 1) -> np.ndarray:
@@ -30,12 +30,12 @@ def with_can(picture: np.ndarray, left: int = 20) -> np.ndarray:
 def test_an_exposure_step_is_no_change(step: int) -> None:
     before = to_lab(shelf(), 0.8)
     brighter = to_lab(np.clip(shelf(2).astype(int) + step, 0, 255).astype(np.uint8), 0.8)
-    assert np.median(distance(same_light(brighter, before), before)) < 3
+    assert np.median(distance(in_light_of(brighter, before, 8.0), before)) < 3
 
 
 def test_a_can_is_one_blob_of_its_size() -> None:
     before, after = to_lab(with_can(shelf()), 0.8), to_lab(shelf(2), 0.8)
-    found = blobs(distance(same_light(after, before), before) > 16, 60)
+    found = blobs(distance(in_light_of(after, before, 8.0), before) > 16, 60)
     assert len(found) == 1
     assert found[0].sum() == pytest.approx(30 * 16, rel=0.25)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from store_layout.errors import InputError
 from tillfree.live.client import NODE_URL, NodeClient
@@ -21,8 +22,11 @@ Url = Annotated[str, typer.Option(help="Where the store's machine listens; its k
 def list_reviews(url: Url = NODE_URL) -> None:
     """List the open reviews with their numbered answers."""
     with closing(NodeClient(url)) as client:
-        found = client.reviews()
+        found, alerts = client.reviews(), client.alerts()
     console = Console()
+    for alert in alerts:
+        whose = f"{alert['visit_id']}: " if alert["visit_id"] else ""
+        console.print(Text(f"{alert['at'][:19]}Z  {whose}{alert['detail']}", style="yellow"))
     if not found:
         console.print("Nothing is asked.")
         return

@@ -25,6 +25,7 @@ from tillfree.live.gatekeeper import Gatekeeper
 from tillfree.live.keys import Keys
 from tillfree.live.metrics import NodeMetrics
 from tillfree.live.models import (
+    AlertOut,
     AnswerRequest,
     DecisionOut,
     NodeHealth,
@@ -193,9 +194,13 @@ def report_gate(gate_id: _GateId, given: ReportRequest, caller: _Gate) -> Taken:
 
 @router.get("/v1/reviews", response_model=Reviews, responses=documented(), tags=["reviews"])
 def list_reviews(caller: _Operator) -> Reviews:
-    """Return the open reviews with the answers to choose from."""
-    found = sorted(caller.parts.node.view().reviews, key=lambda each: (each.due_ns, each.review_id))
-    return Reviews(items=tuple(ReviewOut.of(each, caller.at_ns) for each in found))
+    """Return the open reviews with the answers to choose from, and what else an operator should look into."""
+    view = caller.parts.node.view()
+    found = sorted(view.reviews, key=lambda each: (each.due_ns, each.review_id))
+    return Reviews(
+        items=tuple(ReviewOut.of(each, caller.at_ns) for each in found),
+        alerts=tuple(AlertOut.of(each) for each in view.alerts),
+    )
 
 
 @router.post(

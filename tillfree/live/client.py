@@ -66,6 +66,11 @@ class NodeClient:
         found: list[dict[str, Any]] = self._ask("GET", "/v1/reviews")["items"]
         return found
 
+    def alerts(self) -> list[dict[str, Any]]:
+        """Return what else an operator should look into, oldest first."""
+        found: list[dict[str, Any]] = self._ask("GET", "/v1/reviews").get("alerts", [])
+        return found
+
     def answer(self, review_id: str, **answer: Any) -> None:
         """Answer a review: by ``candidate``, or ``visit_id``, ``sku`` and ``quantity``."""
         self._ask(

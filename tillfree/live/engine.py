@@ -13,6 +13,9 @@ from tillfree.run import StoreRun
 from vision.pipeline import Instant, PixelStage
 from vision.types import Frame, Observation
 
+_AT_ONCE = 4
+"""Frames begun with in one step, if so many wait: an instant of a small store."""
+
 
 class EngineSettings(Strict):
     """How long the loop waits, and for whom."""
@@ -63,26 +66,33 @@ class Engine:
         watchers: tuple[Watcher, ...] = (),
     ) -> None:
         self._frames, self._stage, self._run, self._clock, self._watchers = frames, stage, run, clock, watchers
-        self._reorder = Reorder(round(settings.window_s * 1e9))
+        self._reorder = Reorder(stage.cameras, round(settings.window_s * 1e9))
         self._silence_ns = round(settings.silence_s * 1e9)
         self._heard_ns = clock()
 
-    def step(self, wait_s: float) -> bool:
-        """Begin with the next frame and take what is done; wait up to ``wait_s`` where there is neither.
+    def step(self, wait_s: float) -> int:
+        """Begin with the next frames and take what is done; wait up to ``wait_s`` where there is neither.
 
-        Returns whether there was anything.
+        Returns how many frames were begun with.
         """
-        frame = self._frames.take(0.0 if len(self._stage) else wait_s)
-        if frame is not None:
-            self._stage.begin(frame)
-        elif len(self._stage):
+        begun = self._begin(wait_s)
+        if not begun and len(self._stage):
             self._take()
         while self._stage.is_full or self._stage.ready():
             self._take()
         self._run.poll()
-        if frame is None and not len(self._stage):
+        if not begun and not len(self._stage):
             self._keep_time()
-        return frame is not None
+        return begun
+
+    def _begin(self, wait_s: float) -> int:
+        """Begin with the frames that are there, up to a few: the same work several times over is quicker than in turns."""
+        for count in range(_AT_ONCE):
+            frame = self._frames.take(0.0 if count or len(self._stage) else wait_s)
+            if frame is None:
+                return count
+            self._stage.begin(frame)
+        return _AT_ONCE
 
     def drain(self) -> None:
         """Take all that was begun with, and let nothing wait for other cameras any more."""

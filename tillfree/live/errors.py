@@ -11,6 +11,7 @@ LiveError
 ├── BooksAway        billing gave no answer in time
 ├── FeedBroken       a camera's stream cannot be had, or no longer
 ├── PictureDamaged   a piece of a camera's stream that gives no picture
+├── PartDied         a part of the running store has ended and cannot be started anew
 └── ClipFailed       a clip of evidence that cannot be made
 """
 
@@ -59,6 +60,10 @@ class FeedBroken(LiveError):
 
 class PictureDamaged(LiveError):
     """A piece of a camera's stream that gives no picture. What follows may."""
+
+
+class PartDied(LiveError):
+    """A part of the running store has ended by itself: the process ends, too, and is to be started again."""
 
 
 class ClipFailed(LiveError):

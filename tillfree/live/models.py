@@ -11,7 +11,7 @@ from billing.http.times import UtcOut
 from checkout.types import ReviewOpened
 from store_layout.model import Identifier, Strict
 from tillfree.live.decisions import GateDecision, Outcome, Reason, ScanIn
-from tillfree.live.node import NodeView, ReportKind, VisitRow, VisitState
+from tillfree.live.node import AlertRow, NodeView, ReportKind, VisitRow, VisitState
 from tillfree.live.reviews import candidates
 from tillfree.live.tokens import token_name
 
@@ -121,10 +121,25 @@ class ReviewOut(Strict):
         )
 
 
+class AlertOut(Strict):
+    """Something that an operator should look into, such as a visit that billing will not charge."""
+
+    at: UtcOut
+    what: str
+    detail: str
+    visit_id: str | None
+
+    @classmethod
+    def of(cls, row: AlertRow) -> Self:
+        """Take an alert apart."""
+        return cls(at=row.at_ns, what=row.what, detail=row.detail, visit_id=row.visit_id)
+
+
 class Reviews(Strict):
-    """Open reviews, those that fall due first at the top."""
+    """Open reviews, those that fall due first at the top, and the latest alerts, oldest first."""
 
     items: tuple[ReviewOut, ...]
+    alerts: tuple[AlertOut, ...] = ()
 
 
 class AnswerRequest(Strict):
@@ -154,6 +169,7 @@ class NodeVisitOut(Strict):
     entered: int
     lines: tuple[LineOut, ...]
     open_review_ids: tuple[str, ...]
+    refused: Annotated[str, Field(description="why billing would not open it; empty where it did")] = ""
 
     @classmethod
     def of(cls, row: VisitRow) -> Self:
@@ -167,6 +183,7 @@ class NodeVisitOut(Strict):
             entered=row.entered,
             lines=tuple(LineOut(sku=line.sku, quantity=line.quantity) for line in row.lines),
             open_review_ids=row.open_review_ids,
+            refused=row.refused,
         )
 
 
@@ -187,7 +204,7 @@ class Probe(Strict):
 class HealthRow(Strict):
     """A part of the store and how it is."""
 
-    part: Literal["store", "engine", "camera", "gate"]
+    part: Literal["store", "engine", "billing", "camera", "gate"]
     name: str
     is_up: bool
     detail: str
@@ -215,6 +232,7 @@ def health_of(view: NodeView, at_ns: int, view_age_max_s: float) -> NodeHealth:
     rows = [
         HealthRow(part="store", name="store", is_up=view.is_open and not faults, detail=faults or _closed(view)),
         HealthRow(part="engine", name="engine", is_up=is_fresh, detail="" if is_fresh else behind),
+        HealthRow(part="billing", name="billing", is_up=not view.billing, detail=view.billing),
     ]
     rows += [
         HealthRow(

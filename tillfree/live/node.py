@@ -45,7 +45,10 @@ class VisitState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VisitRow:
-    """A visit without a final receipt. ``entered`` counts the people who were ever bound to it."""
+    """A visit without a final receipt. ``entered`` counts the people who were ever bound to it.
+
+    ``refused`` is why billing would not open it, empty where it did or has not been asked yet.
+    """
 
     visit_id: str
     scan_id: str
@@ -56,6 +59,7 @@ class VisitRow:
     entered: int
     lines: tuple[CartLine, ...] = ()
     open_review_ids: tuple[str, ...] = ()
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +82,24 @@ class CameraRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertRow:
+    """Something that an operator should look into; no question with answers to choose from.
+
+    ``what`` is a word such as ``billing_refused``, ``detail`` says in words what happened.
+    """
+
+    at_ns: int
+    what: str
+    detail: str
+    visit_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NodeView:
     """The store as the engine saw it at ``at_ns``, the time of its latest instant.
 
     ``faults`` are what keeps the store from being open, in words; without any, a store that is not open is closed.
+    ``billing`` says why billing takes no orders at present, empty while it does. ``alerts`` are the latest, oldest first.
     """
 
     at_ns: int
@@ -92,6 +110,8 @@ class NodeView:
     gates: tuple[GateRow, ...] = ()
     cameras: tuple[CameraRow, ...] = ()
     faults: tuple[str, ...] = ()
+    billing: str = ""
+    alerts: tuple[AlertRow, ...] = ()
 
     def sees(self, gate_id: str) -> bool:
         """Tell whether a camera sees a gate."""

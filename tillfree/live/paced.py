@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Event
 from typing import Literal
 
@@ -86,7 +87,7 @@ class PacedFile:
             if not wait_until(live_ns, self._clock, stopped):
                 return False
             captured_ns = live_ns if self._stamp == "live" else frame.captured_at_ns + shift_ns
-            self._give(Frame(frame.camera_id, self._index, captured_ns, frame.image))
+            self._give(replace(frame, index=self._index, captured_at_ns=captured_ns))
         return not stopped.is_set()
 
     def _give(self, frame: Frame) -> None:

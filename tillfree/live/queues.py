@@ -116,52 +116,62 @@ class FilesInStep:
     ``put`` waits for room. A camera whose file is at its end must be said to be, or the others wait for it.
     """
 
-    def __init__(self, cameras: Iterable[str], depth: int = 2) -> None:
+    def __init__(self, cameras: Iterable[str], depth: int = 8) -> None:
+        """A reader that found ``depth`` frames waiting goes on when half of them are taken, and so decodes some in a row."""
         self._depth = depth
+        self._lock = threading.Lock()
         self._lines: dict[str, deque[Frame]] = {camera: deque() for camera in sorted(cameras)}
+        self._room = {camera: threading.Condition(self._lock) for camera in self._lines}
+        self._filled = threading.Condition(self._lock)
         self._ended: set[str] = set()
-        self._changed = threading.Condition()
         self._closed = False
 
     def put(self, frame: Frame) -> bool:
         """Add a frame once there is room for it; False where the queues are closed, and nobody wants more."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._lines[frame.camera_id]) < self._depth)
-            if not self._closed:
-                self._lines[frame.camera_id].append(frame)
-                self._changed.notify_all()
+        camera_id = frame.camera_id
+        with self._lock:
+            line = self._lines[camera_id]
+            if len(line) >= self._depth:
+                self._room[camera_id].wait_for(lambda: self._closed or len(line) <= self._depth // 2)
+            line.append(frame)
+            if len(line) == 1:
+                self._filled.notify()
             return not self._closed
 
     def end(self, camera_id: str) -> None:
         """Say that a camera gives no more frames."""
-        with self._changed:
-            if not self._lines[camera_id]:
-                del self._lines[camera_id]
-            else:
-                self._ended.add(camera_id)
-            self._changed.notify_all()
+        with self._lock:
+            self._ended.add(camera_id)
+            self._leave_out(camera_id)
+            self._filled.notify()
 
     def take(self, timeout_s: float) -> Frame | None:
         """Return the earliest frame; None where a camera gives none within ``timeout_s``, or all are at their end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or all(self._lines.values()), timeout_s)
+        with self._lock:
+            self._filled.wait_for(lambda: self._closed or all(self._lines.values()), timeout_s)
             if not self._lines or not all(self._lines.values()):
                 return None
             camera_id, line = min(self._lines.items(), key=lambda each: (each[1][0].captured_at_ns, each[0]))
             frame = line.popleft()
-            if not line and camera_id in self._ended:
-                del self._lines[camera_id]
-            self._changed.notify_all()
+            if len(line) == self._depth // 2:
+                self._room[camera_id].notify()
+            self._leave_out(camera_id)
             return frame
 
     @property
     def is_over(self) -> bool:
         """Whether all cameras are at their end and all frames taken."""
-        with self._changed:
+        with self._lock:
             return not self._lines
 
     def close(self) -> None:
         """Let everybody who waits go."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+            self._filled.notify_all()
+            for room in self._room.values():
+                room.notify_all()
+
+    def _leave_out(self, camera_id: str) -> None:
+        if camera_id in self._ended and not self._lines.get(camera_id, True):
+            del self._lines[camera_id]

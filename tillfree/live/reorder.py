@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from vision.types import Observation
 
@@ -18,7 +18,9 @@ class Reorder:
     what was let go already is left to the floor stage, which counts and drops it.
     """
 
-    def __init__(self, window_ns: int) -> None:
+    def __init__(self, cameras: Iterable[str], window_ns: int) -> None:
+        """All ``cameras`` are awaited at first."""
+        self._cameras = tuple(cameras)
         self._window_ns = window_ns
         self._held: list[tuple[tuple[int, str, int], int, Observation]] = []
         self._count = itertools.count()  # the same frame may come twice, and observations have no order of their own
@@ -28,6 +30,8 @@ class Reorder:
     def push(self, observation: Observation) -> Iterator[Observation]:
         """Take an observation; yield those whose turn has come, in order."""
         at_ns, camera_id, _ = observation.order
+        if not self._latest:
+            self._latest = dict.fromkeys(self._cameras, at_ns - 1)
         heapq.heappush(self._held, (observation.order, next(self._count), observation))
         self._latest[camera_id] = max(at_ns, self._latest.get(camera_id, at_ns))
         self._newest_ns = max(self._newest_ns, at_ns)

@@ -44,7 +44,18 @@ class Listen(Strict):
     """Where the machine's own HTTP API listens."""
 
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65_535)] = 8310
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8400
+
+
+class Shop(Strict):
+    """Where embedded billing listens, with the shopper's page."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8300
+    url: Annotated[
+        str | None,
+        Field(description="where shoppers reach the page, such as https://shop.example; host and port if left out"),
+    ] = None
 
 
 class StoreFile(Strict):
@@ -64,6 +75,7 @@ class StoreFile(Strict):
     billing: Annotated[str, Field(description="embedded, or the URL of a billing service")] = EMBEDDED
     gateway: Literal["sandbox", "stripe"] = "sandbox"
     listen: Listen = Listen()
+    shop: Annotated[Shop | None, Field(description="serves embedded billing; nothing is served if left out")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +99,7 @@ class StoreConfig:
     billing_url: str | None
     gateway: Literal["sandbox", "stripe"]
     listen: Listen
+    shop: Shop | None = None
 
 
 def load_store_file(file: Path, environ: Mapping[str, str]) -> StoreConfig:
@@ -116,6 +129,7 @@ def load_store_file(file: Path, environ: Mapping[str, str]) -> StoreConfig:
         billing_url=_billing_url(file, model.billing),
         gateway=model.gateway,
         listen=model.listen,
+        shop=_shop(file, model),
     )
 
 
@@ -210,6 +224,13 @@ def _billing_url(file: Path, billing: str) -> str | None:
     if "@" in parts.netloc:
         raise InputError("holds a user or a password", file=file, field="billing", mend="take it out of the URL")
     return billing
+
+
+def _shop(file: Path, model: StoreFile) -> Shop | None:
+    if model.shop is not None and model.billing != EMBEDDED:
+        problem = "is of embedded billing, and billing is elsewhere"
+        raise InputError(problem, file=file, field="shop", mend="take it out, or write billing: embedded")
+    return model.shop
 
 
 def _optional(file: Path, field: str, name: str | None) -> Path | None:

@@ -6,6 +6,7 @@ import av
 import cv2
 import numpy as np
 
+from vision.canvas import framed
 from vision.types import U8
 
 # AVColorSpace numbers that mean BT.601, which is what OpenCV's conversion assumes (2: not stated).
@@ -17,7 +18,8 @@ def to_bgr(picture: av.VideoFrame) -> U8:
     """Return ``picture`` as uint8 (H, W, 3) BGR, by OpenCV where it can: libswscale takes twice as long."""
     plain = picture.format.name == "yuv420p" and picture.width % 2 == 0 and picture.height % 2 == 0
     if plain and picture.colorspace in BT601_SPACES and picture.color_range != FULL_RANGE:
-        return np.asarray(cv2.cvtColor(picture.to_ndarray(), cv2.COLOR_YUV2BGR_I420), np.uint8)
+        into = framed(picture.height, picture.width)
+        return np.asarray(cv2.cvtColor(picture.to_ndarray(), cv2.COLOR_YUV2BGR_I420, dst=into), np.uint8)
     return np.asarray(picture.to_ndarray(format="bgr24"), np.uint8)
 
 

@@ -28,6 +28,7 @@ from recordings.files import LoadedRecording
 from recordings.model import RecordedCamera
 from store_layout.model import Camera
 from tillfree.sources.pictures import to_bgr
+from vision.coarse import halved
 from vision.types import U8, Frame
 
 NS_PER_S = 1_000_000_000
@@ -158,7 +159,7 @@ def frames(source: CameraSource) -> Iterator[Frame]:
             mend = "write 'times: fps' for this camera, or mend the file"
             raise wrong(source.path, f"frame {index}", "its time is not after the frame before it", mend)
         before_ns = captured_at_ns
-        yield Frame(source.camera_id, index, captured_at_ns, image)
+        yield Frame(source.camera_id, index, captured_at_ns, image, halved(image))
 
 
 def _file_pictures(source: CameraSource) -> Iterator[tuple[int, U8]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from vision.detectors.appearance import with_appearance
 from vision.detectors.decode import Boxes
 from vision.detectors.hands import hands_from_boxes, hands_from_skeletons, no_hands
 from vision.detectors.letterbox import Letterbox
@@ -38,7 +37,7 @@ def assemble(
         hands = hands_from_boxes(boxes, boxes_back(letterbox, hand_boxes[0]), hand_boxes[1], settings.hands)
     else:
         hands = no_hands(len(people))
-    found = Detections(
+    return Detections(
         frame.camera_id,
         frame.index,
         frame.captured_at_ns,
@@ -48,7 +47,6 @@ def assemble(
         None if keypoints is None else rounded(keypoints, PIXEL_DECIMALS),
         things_px=None if things is None else _things_back(letterbox, things),
     )
-    return with_appearance(frame, found, settings.appearance)
 
 
 def _things_back(letterbox: Letterbox, things: Boxes) -> F32:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from vision.canvas import GREY, frame_of, margin_px
 from vision.types import F32, U8
-
-PADDING_GREY = 114
-"""Grey of the margins; the one that ultralytics' models are trained with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ class Letterbox:
         """Return the letterbox for a source of (width, height); rounding as ultralytics' ``LetterBox`` does it."""
         scale = min(outer_px[0] / source_px[0], outer_px[1] / source_px[1])
         inner = (round(source_px[0] * scale), round(source_px[1] * scale))
-        left, top = (round((outer - size) / 2 - 0.1) for outer, size in zip(outer_px, inner, strict=True))
+        left, top = (margin_px(outer - size) for outer, size in zip(outer_px, inner, strict=True))
         return cls(scale, left, top, inner, outer_px, source_px)
 
     def apply(self, image: U8) -> U8:
@@ -43,9 +41,13 @@ class Letterbox:
         if self.inner_px != self.source_px:
             image = np.asarray(cv2.resize(image, self.inner_px, interpolation=cv2.INTER_LINEAR), np.uint8)
         right, bottom = self.left_px + self.inner_px[0], self.top_px + self.inner_px[1]
-        canvas[: self.top_px] = canvas[bottom:] = PADDING_GREY
-        canvas[:, : self.left_px] = canvas[:, right:] = PADDING_GREY
+        canvas[: self.top_px] = canvas[bottom:] = GREY
+        canvas[:, : self.left_px] = canvas[:, right:] = GREY
         canvas[self.top_px : bottom, self.left_px : right] = image
+
+    def ready_made(self, image: U8) -> U8 | None:
+        """Return the (H, W, 3) network's picture of ``image`` where it lies in one already, else None."""
+        return frame_of(image, self.outer_px[1], self.outer_px[0]) if self.inner_px == self.source_px else None
 
     def back(self, points_px: F32) -> F32:
         """Return (..., 2) points of the network's picture in the source's pixels, kept inside it."""

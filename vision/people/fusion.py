@@ -27,10 +27,10 @@ class PeopleFusion:
     """Joins the tracks of all cameras into people on the floor.
 
     Call ``update`` once per instant with the tracks of every camera that has a frame there, in
-    rising time. Ids start at 1 in every instance and depend on what is given alone.
+    rising time. Ids start at ``first_id`` and depend on what is given alone.
     """
 
-    def __init__(self, geometry: StoreGeometry, settings: PeopleSettings) -> None:
+    def __init__(self, geometry: StoreGeometry, settings: PeopleSettings, first_id: int = 1) -> None:
         self._geometry = geometry
         self._settings = settings
         self._floor = prep(geometry.floor)
@@ -38,7 +38,7 @@ class PeopleFusion:
         self._people: list[Person] = []
         self._identities = Identities(settings)
         self._last_ns: int | None = None
-        self._next_id = 1
+        self._next_id = first_id
         self._next_key = 1
         self.person_of_track: dict[tuple[str, int], int] = {}
 
@@ -81,6 +81,8 @@ class PeopleFusion:
 
     def _match(self, at_ns: int, sightings: list[Sighting]) -> list[Sighting]:
         """Give one camera's sightings to people, those lately seen first; return what is left."""
+        if not sightings:
+            return []
         lost_ns = round(self._settings.lost_after_s * NS_PER_S)
         recent = [p for p in self._people if p.confirmed and at_ns - p.seen_ns <= lost_ns]
         new = [p for p in self._people if not p.confirmed]

@@ -146,9 +146,8 @@ def near_pairs(people: Sequence[Person], within_m: float) -> list[tuple[int, int
         return []
     places = np.array([person.place_m for person in people])
     away = places[:, None] - places
-    near = (away * away).sum(axis=2) <= 1.000001 * within_m * within_m
-    first, second = np.nonzero(np.triu(near, 1))
-    return list(zip(first.tolist(), second.tolist(), strict=True))
+    first, second = np.nonzero((away * away).sum(axis=2) <= 1.000001 * within_m * within_m)
+    return [(i, j) for i, j in zip(first.tolist(), second.tolist(), strict=True) if i < j]
 
 
 def exchange(a: Person, b: Person) -> None:

@@ -26,6 +26,8 @@ def matched(
     if not people or not sightings:
         return []
     holders = _holders(people)
+    if len(people) == len(sightings) == 1:  # arrays and the library cost more than the one pair
+        return [(people[0], sightings[0])] if _cost(people[0], sightings[0], holders, settings) < NEVER / 2 else []
     costs = np.full((len(people), len(sightings)), NEVER)
     for row, column in _near_pairs(people, sightings, 1.5 * settings.farthest_match_m):
         costs[row, column] = round(_cost(people[row], sightings[column], holders, settings), 6)
@@ -60,8 +62,8 @@ def _cost(person: Person, sighting: Sighting, holders: dict[tuple[str, int], int
     place = person.state.distance2(x, y, sighting.covariance_m2)
     if away2 > farthest * farthest or place > settings.gate_chi2 * (2.0 if linked else 1.0):
         return NEVER
-    alike = cosine(person.look, sighting.look)
-    looks = 0.0 if alike is None or not sighting.clear else settings.appearance_weight * (1.0 - alike)
+    alike = cosine(person.look, sighting.look) if sighting.clear else None
+    looks = 0.0 if alike is None else settings.appearance_weight * (1.0 - alike)
     held_by = holders.get((sighting.camera_id, sighting.track_id))
     link = -settings.link_bonus if linked else settings.link_bonus if held_by is not None else 0.0
     return place + looks + link

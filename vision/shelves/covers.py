@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from math import prod
 
 import numpy as np
 
@@ -55,11 +56,11 @@ class Covers:
                 break
             if at_ns > end_ns:
                 continue
-            for person in sorted({person for _, person in found}):
-                rows = ((found.get((camera, person)), column) for camera, column in columns.items())
-                hid = [0.0 if row is None else float(row[column]) for row, column in rows]
-                if max(hid, default=0.0) <= floor:
-                    continue
-                mean = round(float(np.prod([max(share, floor) for share in hid])) ** (1 / len(hid)), 6)
-                best[person] = max(mean, best.get(person, 0.0))
+            hid: dict[int, dict[str, float]] = {}
+            for (camera, person), row in found.items():
+                if camera in columns and row[columns[camera]] > floor:
+                    hid.setdefault(person, {})[camera] = float(row[columns[camera]])
+            for person in sorted(hid):
+                shares = prod(hid[person].get(camera, floor) for camera in columns)
+                best[person] = max(round(shares ** (1 / len(columns)), 6), best.get(person, 0.0))
         return best

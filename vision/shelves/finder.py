@@ -29,8 +29,9 @@ class InteractionFinder:
     """Takes people and slot views, instant by instant, and tells interactions when they are known."""
 
     def __init__(
-        self, geometry: StoreGeometry, settings: ShelvesSettings, references: References | None = None
+        self, geometry: StoreGeometry, settings: ShelvesSettings, references: References | None = None, told: int = 0
     ) -> None:
+        """``told`` interactions were told before, by another finder of the same store: numbers go on from there."""
         self._geometry, self._settings = geometry, settings
         self._unit_share = [unit_share(geometry, index) for index in range(len(geometry.slots))]
         self._seen = {camera: visible_slots(geometry, camera, settings.observer) for camera in geometry.cameras}
@@ -41,7 +42,7 @@ class InteractionFinder:
         self._doubts = Doubts(geometry, settings, self._reaches, self._covers, self._watches, self._seen)
         self._judge = Judge(geometry, settings, References() if references is None else references)
         self._slow = SlowShelves(geometry, settings.slow, References() if references is None else references)
-        self._count = 0
+        self._count = told
 
     def update(
         self, people: People, views: Sequence[SlotViews], persons: Mapping[str, I64] | None = None

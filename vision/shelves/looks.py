@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from itertools import product
 
 import cv2
 import numpy as np
@@ -20,22 +20,14 @@ COLOUR_SPAN = 54.0
 
 _WEIGHTS = np.array([[0.5, 1.0, 1.0]], np.float32)
 """What the squares of L, a and b count in a distance: shadows change lightness most."""
+_COARSE = 4
+"""Light is looked at in pictures this much coarser than the patch."""
 
 
 def to_lab(patch: U8, blur_px: float) -> F32:
     """Return ``patch`` (P, Q, 3) BGR as 8-bit-scaled Lab float32, smoothed by a Gaussian of ``blur_px``."""
     lab = np.asarray(cv2.cvtColor(patch, cv2.COLOR_BGR2LAB), np.float32)
     return np.asarray(cv2.GaussianBlur(lab, (0, 0), blur_px), np.float32) if blur_px > 0 else lab
-
-
-def same_light(patch: F32, reference: F32) -> F32:
-    """Return ``patch`` moved to the light of ``reference``: the middle difference of each channel taken out.
-
-    The median is blind to a change of less than half the patch.
-    """
-    shift = np.zeros(4)  # OpenCV's scalars have four places
-    shift[:3] = np.clip(_middle(patch - reference), -30.0, 30.0)
-    return np.asarray(cv2.subtract(patch, shift), np.float32)
 
 
 def _middle(colours: F32) -> F32:
@@ -53,35 +45,26 @@ def _middle(colours: F32) -> F32:
     return middle
 
 
-def same_local_light(patch: F32, reference: F32, reach_px: float) -> F32:
-    """Return ``patch`` with its lightness brought to that of ``reference``, place by place.
+def in_light_of(patch: F32, reference: F32, reach_px: float) -> F32:
+    """Return ``patch`` in the light of ``reference``: the whole picture's shift taken out, then that of each place.
 
-    A shadow dims a part of a shelf evenly and leaves its print as it was, so the ratio of the two
-    lightnesses, smoothed over ``reach_px``, is taken out; what is left is print, edges and colour.
-    The ratio is limited to what shadows and highlights of people do.
+    The shift is the middle difference of each channel, blind to a change of less than half the patch. A shadow dims a
+    part of a shelf evenly and leaves its print as it was, so the ratio of the two lightnesses, smoothed over
+    ``reach_px``, is taken out after it; what is left is print, edges and colour. The ratio is limited to what shadows
+    and highlights of people do. Light is looked at in pictures shrunk to a quarter a side: it has no finer detail.
     """
     rows, columns = patch.shape[:2]
-    lightness = cv2.extractChannel(patch, 0)
-    both = np.hstack([cv2.extractChannel(reference, 0), lightness])
-    down = _smoothing(rows, reach_px) @ both
-    smooth = (down.reshape(-1, columns) @ _smoothing(columns, reach_px).T).reshape(rows, 2, columns) + np.float32(8.0)
-    ratio = np.clip(smooth[:, 0] / smooth[:, 1], 0.7, 1.6)
-    return np.asarray(cv2.insertChannel(np.clip(lightness * ratio, 0.0, 255.0), patch.copy(), 0), np.float32)
-
-
-@cache
-def _smoothing(length: int, reach_px: float) -> F32:
-    """Return the matrix (N, N) that smooths a line of ``length`` pixels by a Gaussian, mirrored at its ends.
-
-    Patches are small and their light reaches far, so two products with it cost a fifth of ``cv2.GaussianBlur``.
-    """
-    wide = round(4 * reach_px)
-    kernel = cv2.getGaussianKernel(2 * wide + 1, reach_px, cv2.CV_32F).ravel()
-    matrix = np.zeros((length, length), np.float32)
-    for row in range(length):
-        for step, weight in zip(range(-wide, wide + 1), kernel, strict=True):
-            matrix[row, cv2.borderInterpolate(row + step, length, cv2.BORDER_REFLECT_101)] += weight
-    return matrix
+    size = (-(-columns // _COARSE), -(-rows // _COARSE))
+    now, then = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (patch, reference))
+    shift = np.zeros(4)  # OpenCV's scalars have four places
+    shift[:3] = np.clip(_middle(now - then), -30.0, 30.0)
+    lightness = cv2.merge([cv2.extractChannel(cv2.subtract(now, shift), 0), cv2.extractChannel(then, 0)])
+    smooth = cv2.GaussianBlur(lightness, (0, 0), reach_px / _COARSE) + np.float32(8.0)
+    limited = np.clip(smooth[..., 1] / smooth[..., 0], 0.7, 1.6)
+    ratio = cv2.resize(limited, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    moved = cv2.subtract(patch, shift)
+    lit = np.clip(cv2.multiply(cv2.extractChannel(moved, 0), ratio), 0.0, 255.0)
+    return np.asarray(cv2.insertChannel(lit, moved, 0), np.float32)
 
 
 def beyond(a: F32, b: F32, levels: float) -> Mask:
@@ -127,18 +110,16 @@ def histogram(lab: F32, mask: Mask) -> F64:
     if len(pixels) == 0:
         return np.full(int(np.prod(BINS)), 1.0 / float(np.prod(BINS)))
     light = np.clip(pixels[:, 0], 0.0, 255.0) / 255.0 * (BINS[0] - 1)
-    colour = (np.clip(pixels[:, 1:] - 128.0, -COLOUR_SPAN, COLOUR_SPAN) + COLOUR_SPAN) / (2 * COLOUR_SPAN)
-    places = np.concatenate([light[:, None], colour * (np.array(BINS[1:]) - 1)], axis=1)
-    low = np.minimum(np.floor(places), np.array(BINS) - 2).astype(np.int64)
-    share = places - low
+    spans = (np.clip(pixels[:, 1:].T - 128.0, -COLOUR_SPAN, COLOUR_SPAN) + COLOUR_SPAN) / (2 * COLOUR_SPAN)
+    places = (light, spans[0] * (BINS[1] - 1), spans[1] * (BINS[2] - 1))
+    low = [np.minimum(np.floor(place), bins - 2).astype(np.int64) for place, bins in zip(places, BINS, strict=True)]
+    upper = [place - whole for place, whole in zip(places, low, strict=True)]
+    shares = [(1 - share, share) for share in upper]
+    lowest = (low[0] * BINS[1] + low[1]) * BINS[2] + low[2]
     counts = np.zeros(int(np.prod(BINS)))
-    for corner in range(8):
-        up = np.array([corner >> 2 & 1, corner >> 1 & 1, corner & 1])
-        weight = np.prod(np.where(up == 1, share, 1 - share), axis=1)
-        cell = low + up
-        counts += np.bincount(
-            (cell[:, 0] * BINS[1] + cell[:, 1]) * BINS[2] + cell[:, 2], weights=weight, minlength=len(counts)
-        )
+    for i, j, k in product(range(2), repeat=3):
+        cell = lowest + ((i * BINS[1] + j) * BINS[2] + k)
+        counts += np.bincount(cell, weights=shares[0][i] * shares[1][j] * shares[2][k], minlength=len(counts))
     total: F64 = counts / counts.sum()
     return total
 

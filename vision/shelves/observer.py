@@ -45,9 +45,9 @@ class ShelfObserver:
         self._sent_small = np.zeros((3, count, GRID, GRID), np.int16)
         self._sent_ns = np.full(count, NEVER_NS, np.int64)
 
-    def nothing(self, frame: Frame) -> SlotViews:
-        """Return no slots, for a frame in which nothing moves and nobody is."""
-        none = np.zeros((0, self._shape[0]), np.float32)
+    def nothing(self, frame: Frame, people: int) -> SlotViews:
+        """Return no slots, for a frame with so many people whose shelves are not read."""
+        none = np.zeros((people, self._shape[0]), np.float32)
         hidden = np.zeros((0, GRID, GRID), np.bool_)
         patches = np.zeros((0, *self._shape[1:]), np.uint8)
         return self._views(frame, np.zeros(0, np.int64), hidden, patches, none, None)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.shelves.looks import Mask, beyond, blobs, distance, same_light, same_local_light, to_lab
+from vision.shelves.looks import Mask, beyond, blobs, distance, in_light_of, to_lab
 from vision.shelves.settings import ChangeSettings
 from vision.types import F32, I64, U8, EvidenceFrame
 
@@ -93,11 +93,16 @@ class SlotWatch:
             return []
         if _share(novel) >= self._settings.denial_share * self._smallest:
             self._novel_ns = frame.captured_at_ns
-        which = self._count(now, novel, frame.captured_at_ns)
-        return self._settled(novel, covered, which, frame)
+        looks = self._count(now, novel, frame.captured_at_ns)
+        large = blobs(novel, self._smallest * novel.size)
+        if not large:
+            return []
+        which = _fewest(self._seen)  # of pixels that are not novel; a blob has some, where it was closed
+        which[novel] = looks
+        return self._settled(large, novel, covered, which, frame)
 
     def _in_same_light(self, now: F32, look: F32) -> F32:
-        return same_local_light(same_light(now, look), look, self._settings.light_reach * max(now.shape[:2]))
+        return in_light_of(now, look, self._settings.light_reach * max(now.shape[:2]))
 
     def _begin(self, now: F32, frame: EvidenceFrame) -> None:
         shape = now.shape[:2]
@@ -121,33 +126,33 @@ class SlotWatch:
             self._old_frame = frame
 
     def _count(self, now: F32, novel: Mask, at_ns: int) -> I64:
-        """Count this sighting for the new look that each novel pixel shows; return which look (P, Q) that is.
+        """Count this sighting for the new look that each of the K novel pixels shows; return which look (K,) that is.
 
-        Of the other pixels it is the one that was seen least.
+        One that shows none of the known looks takes the place of the one that was seen least.
         """
         self._counting = True
-        which = _fewest(self._seen)
-        new, seen, first_ns = (each.reshape(LOOKS, novel.size, -1) for each in (self._new, self._seen, self._first_ns))
+        new, seen, first_ns = (
+            self._new.reshape(LOOKS, -1, 3),
+            self._seen.reshape(LOOKS, -1),
+            self._first_ns.reshape(LOOKS, -1),
+        )
         at = np.flatnonzero(novel)
-        colours = now.reshape(-1, 3)[at]
+        colours, counts = now.reshape(-1, 3)[at], seen[:, at]
         gap = distance(colours, new[:, at])
-        gap[seen[:, at, 0] == 0] = np.inf
-        nearest = gap.argmin(axis=0)
+        gap[counts == 0] = np.inf
         known = gap.min(axis=0) <= self._settings.tolerance_levels
-        again, looks = at[known], nearest[known]
-        seen[looks, again] += 1
-        new[looks, again] += 0.3 * (colours[known] - new[looks, again])
-        which.reshape(-1)[again] = looks
-        fresh = at[~known]
-        looks = which.reshape(-1)[fresh]
-        seen[looks, fresh], new[looks, fresh], first_ns[looks, fresh] = 1, colours[~known], at_ns
-        return which
+        looks: I64 = np.where(known, gap.argmin(axis=0), counts.argmin(axis=0))
+        again, fresh = (looks[known], at[known]), (looks[~known], at[~known])
+        seen[again] += 1
+        new[again] += 0.3 * (colours[known] - new[again])
+        seen[fresh], new[fresh], first_ns[fresh] = 1, colours[~known], at_ns
+        return looks
 
-    def _settled(self, novel: Mask, covered: Mask | None, which: I64, frame: EvidenceFrame) -> list[ViewChange]:
+    def _settled(
+        self, large: list[Mask], novel: Mask, covered: Mask | None, which: I64, frame: EvidenceFrame
+    ) -> list[ViewChange]:
+        """Return what the ``large`` blobs of the ``novel`` pixels prove; ``which`` (P, Q) new look each pixel shows."""
         smallest = self._smallest * novel.size
-        large = blobs(novel, smallest)
-        if not large:
-            return []
         first_ns = np.take_along_axis(self._first_ns, which[None], 0)[0]
         seen = np.take_along_axis(self._seen, which[None], 0)[0]
         lasted = frame.captured_at_ns - first_ns >= self._settle_ns

@@ -20,6 +20,8 @@ from vision.types import F32, F64, I64, Detections, Tracks
 
 NS_PER_S = 1_000_000_000
 UNCONFIRMED = 0
+NEARNESS = 0.0
+"""The least similarity of the round that goes by nearness: the circle's edge. Overlap always needs more."""
 APPEARANCE_MEMORY = 0.9
 
 
@@ -103,22 +105,22 @@ class TwoStageTracker:
         recent = [(now_ns - mark.seen_ns) / NS_PER_S <= 2.5 * self._frame_s for mark in marks]
         known = [mark.track_id != UNCONFIRMED for mark in marks]
         away = {place for place in range(len(marks)) if known[place] and not recent[place]}
-        near = self._nearness(boxes, now_ns) if away else likeness  # nobody is away, so nobody asks
         strong = {row for row, score in enumerate(scores) if usable[row] and score >= s.high_score}
         weak = {row for row, score in enumerate(scores) if usable[row] and s.low_score <= score < s.high_score}
         confirmed = {place for place, each in enumerate(known) if each}
         fresh = {place for place, each in enumerate(known) if not each}
         rounds = (
-            (likeness, s.minimum_overlap, confirmed, strong),
-            (likeness, s.minimum_low_overlap, confirmed - away, weak),
-            (near, 0.0, away, strong),
-            (likeness, s.minimum_overlap, fresh, strong),
+            (s.minimum_overlap, confirmed, strong),
+            (s.minimum_low_overlap, confirmed - away, weak),
+            (NEARNESS, away, strong),
+            (s.minimum_overlap, fresh, strong),
         )
         pairs: dict[int, int] = {}
-        for similarity, minimum, places, candidates in rounds:
+        for minimum, places, candidates in rounds:
             free, rows = sorted(places - pairs.keys()), sorted(candidates.difference(pairs.values()))
             if free and rows:
-                found = association.assigned(similarity[np.ix_(free, rows)], minimum)
+                similarity = self._nearness(boxes, now_ns) if minimum == NEARNESS else likeness
+                found = association.assigned(similarity[_places(free)[:, None], rows], minimum)
                 pairs |= {free[i]: rows[j] for i, j in zip(*(each.tolist() for each in found), strict=True)}
         return list(pairs), list(pairs.values())
 

@@ -2,7 +2,8 @@
 
 Run by Debian's own Python, whose packages bring GStreamer: ``/usr/bin/python3 rtsp_server.py NAME=FILE.mp4 ...``.
 It prints a line ``ready PORT`` when it listens, and serves rtsp://127.0.0.1:PORT/NAME until it is killed. All who
-watch a name see the same picture at the same time. Debian packages: python3-gi, gir1.2-gst-rtsp-server-1.0,
+watch a name see the same picture at the same time. With ``--in-step`` all names begin at the line ``ready``, whoever
+watches when, so that cameras of one store agree. Debian packages: python3-gi, gir1.2-gst-rtsp-server-1.0,
 gstreamer1.0-plugins-base and -good.
 """
 
@@ -49,8 +50,9 @@ def read_units(path: str) -> tuple[Gst.Caps, list[Unit], int]:
 class Loop(GstRtspServer.RTSPMediaFactory):
     """A file that begins again when it ends, its times going on; shared by all who watch."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, in_step: bool) -> None:
         super().__init__()
+        self._in_step, self._began_us = in_step, 0
         self._caps, self._units, self._length_ns = read_units(path)
         self.set_launch(PAYLOADER)
         self.set_shared(True)
@@ -61,8 +63,15 @@ class Loop(GstRtspServer.RTSPMediaFactory):
         source.set_property("caps", self._caps)
         source.connect("need-data", self._feed, self._endless())
 
+    def begin(self) -> None:
+        """Say that the first round begins now, for names that go in step."""
+        self._began_us = GLib.get_monotonic_time()
+
     def _endless(self) -> Iterator[tuple[Unit, int]]:
-        return ((unit, number * self._length_ns) for number in itertools.count() for unit in self._units)
+        """Yield units with the shift of their times; in step, what is over by now is left out."""
+        over_ns = (GLib.get_monotonic_time() - self._began_us) * 1000 if self._in_step else 0
+        rounds = ((unit, number * self._length_ns - over_ns) for number in itertools.count() for unit in self._units)
+        return itertools.dropwhile(lambda each: each[0][1] + each[1] < 0, rounds)
 
     def _feed(self, source: Gst.Element, _wanted: int, units: Iterator[tuple[Unit, int]]) -> None:
         (data, pts_ns, delta), shift_ns = next(units)
@@ -101,6 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="*", metavar="NAME=FILE.mp4")
     parser.add_argument("--check", action="store_true", help="say by the exit code whether all parts are there")
+    parser.add_argument("--in-step", action="store_true", help="let all begin at the same time")
     parser.add_argument("--port", default="0")
     parser.add_argument("--user", default="viewer")
     parser.add_argument("--password", default="")
@@ -112,12 +122,14 @@ def main() -> None:
     server = GstRtspServer.RTSPServer(address="127.0.0.1", service=asked.port)
     factories = []
     for name, _, path in (entry.partition("=") for entry in asked.files):
-        factories.append(Loop(path))
+        factories.append(Loop(path, in_step=asked.in_step))
         server.get_mount_points().add_factory(f"/{name}", factories[-1])
     if asked.password:
         ask_password(server, factories, asked.user, asked.password)
     if not server.attach(None):
         sys.exit(f"port {asked.port} is taken")
+    for factory in factories:
+        factory.begin()
     sys.stdout.write(f"ready {server.get_bound_port()}\n")
     sys.stdout.flush()
     GLib.MainLoop().run()

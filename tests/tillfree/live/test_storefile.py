@@ -39,7 +39,7 @@ def test_a_short_file_has_defaults(folder: Path) -> None:
     config = load_store_file(write(folder), {})
     assert [feed.camera_id for feed in config.feeds] == ["cam_a", "cam_b"]  # as the layout has them
     assert (config.billing_url, config.gateway, config.capacity) == (None, "sandbox", None)
-    assert (config.listen.host, config.listen.port) == ("127.0.0.1", 8310)
+    assert (config.listen.host, config.listen.port) == ("127.0.0.1", 8400)
     assert config.data_dir == folder / "data"
     assert (config.settings_path, config.prices_path, config.weights_path) == (None, None, None)
     assert (config.feeds[0].transport, config.feeds[0].times, config.feeds[0].login) == ("tcp", "auto", None)

@@ -1,0 +1,64 @@
+"""`tillfree run`: a store's cameras, gates and billing, as long as the process lives."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from store_layout.errors import InputError
+from tillfree.live.loop import StoreLoop
+from tillfree.live.screen import make_screen
+from tillfree.live.store import AsLive, open_store
+from tillfree.live.storefile import load_store_file
+from tillfree.sources.video import one_thread_a_picture
+from tillfree.system import settle_memory
+
+_S = 1_000_000_000
+
+
+def run(
+    store: Annotated[Path, typer.Argument(help="The store file.", show_default=False)],
+    as_live: Annotated[
+        Path | None,
+        typer.Option(help="A recording in place of the cameras and readers, at its own speed.", show_default=False),
+    ] = None,
+    speed: Annotated[float, typer.Option(min=0.05, max=100, help="How fast --as-live and all clocks run.")] = 1.0,
+    loop: Annotated[bool, typer.Option("--loop", help="Begin --as-live again when it ends.")] = False,
+    end_visits: Annotated[
+        bool, typer.Option(help="Close all visits when --as-live ends; else they go on at the next start.")
+    ] = True,
+    seconds: Annotated[
+        float | None, typer.Option("--for", min=0.1, help="End after so many seconds of the store's clock.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="The folder for books and logs, in place of the store file's.", show_default=False),
+    ] = None,
+) -> None:
+    """Run a store until Ctrl-C or SIGTERM. Visits that are open then go on at the next start, as after a crash.
+
+    A supervisor such as systemd should start it again where it ends by itself.
+    """
+    if as_live is None and (speed != 1.0 or loop):
+        raise InputError("is of recordings", field="--speed" if speed != 1.0 else "--loop", mend="add --as-live")
+    stopped = Event()
+    played = None if as_live is None else AsLive(as_live, speed, loop)
+    console = Console()
+    with one_thread_a_picture(), make_screen(console) as screen, ExitStack() as stack:
+        config = load_store_file(store, os.environ)
+        parts = open_store(config, played, data, screen.tell, stack)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before = signal.signal(number, lambda _number, _frame: stopped.set())
+            stack.callback(signal.signal, number, before)
+        settle_memory()
+        screen.tell(f"{config.store.name} runs; gates and operators: http://{config.listen.host}:{config.listen.port}")
+        until_ns = None if seconds is None else parts.clock() + round(seconds * _S)
+        StoreLoop(parts, screen.show).run(stopped, until_ns, end_visits=end_visits)
+        screen.tell("ended")

@@ -1,0 +1,18 @@
+"""Settings of a store while it runs, beside those of vision, checkout, billing, gates and feeds."""
+
+from __future__ import annotations
+
+from store_layout.model import Strict
+from tillfree.live.engine import EngineSettings
+from tillfree.live.history import HistorySettings
+from tillfree.live.queues import QueueSettings
+from tillfree.live.relay_settings import RelaySettings
+
+
+class LiveSettings(Strict):
+    """How a store runs."""
+
+    engine: EngineSettings = EngineSettings()
+    queues: QueueSettings = QueueSettings()
+    relay: RelaySettings = RelaySettings()
+    history: HistorySettings = HistorySettings()
