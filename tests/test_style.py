@@ -85,6 +85,7 @@ OPENCV = (
     "vision/coarse.py",
     "vision/detectors/",
     "vision/motion.py",
+    "vision/picture_health.py",
     "vision/shelves/",
 )
 OPENCV_FREE = ("vision/shelves/finder.py", "vision/shelves/reaches.py", "simulator/scenario/")
