@@ -17,6 +17,7 @@ from checkout.types import (
     ReceiptDrafted,
     ReceiptFinalised,
     ReviewAnswered,
+    ShelvesUnseen,
     Tick,
 )
 from checkout.units import UnitKeeper
@@ -110,6 +111,8 @@ class Checkout:
                 self._units.interaction(given, now_ns)
             case ReviewAnswered():
                 self._units.answered(given)
+            case ShelvesUnseen():
+                self._units.unseen(given, now_ns)
             case Tick():
                 pass
             case _:

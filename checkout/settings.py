@@ -69,6 +69,14 @@ class ReviewPolicy(Strict):
     due_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
         default=30.0, description="s; an operator looks at a clip of 5 s and answers; the shopper waits for the receipt"
     )
+    unseen_min_s: Seconds = Field(
+        default=2.0,
+        description="s; a shorter time in which no camera saw a shelf is not asked about: a hand is at a shelf for a second or two, and what it changed is seen afterwards",
+    )
+    unseen_due_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        default=120.0,
+        description="s; an operator compares shelves before and after, and has no clip of the deed; unanswered nothing happened",
+    )
 
 
 class CheckoutPolicy(Strict):

@@ -173,14 +173,15 @@ class State:
         for key, value in moved.items():
             del self.entries[key]
             self.unowned_ns.pop(key, None)
-            self._add_entry((key[0], event.person_id, key[2], key[3]), value)
+            self._add_entry((key[0], event.person_id, key[2], key[3]), value, event.at_ns)
 
     def _cart(self, event: CartEvent) -> None:
         self.cart_events += 1
         self._remember(event.interaction_id)
-        self._add_entry((event.visit_id, event.person_id, event.sku, event.interaction_id), event.quantity_delta)
+        key = (event.visit_id, event.person_id, event.sku, event.interaction_id)
+        self._add_entry(key, event.quantity_delta, event.at_ns)
 
-    def _add_entry(self, key: EntryKey, delta: int) -> None:
+    def _add_entry(self, key: EntryKey, delta: int, at_ns: int) -> None:
         total = self.entries.get(key, 0) + delta
         if total == 0:
             self.entries.pop(key, None)
@@ -188,8 +189,7 @@ class State:
             return
         self.entries[key] = total
         if key[0] is None:
-            assert self.now_ns is not None, "there was an event"
-            self.unowned_ns[key] = self.now_ns
+            self.unowned_ns[key] = max(at_ns, self.unowned_ns.get(key, at_ns))
 
     def _review(self, event: ReviewOpened | ReviewClosed) -> None:
         if isinstance(event, ReviewOpened):

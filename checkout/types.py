@@ -40,6 +40,20 @@ class ReviewAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class ShelvesUnseen:
+    """Nobody looked at some shelves from ``from_ns`` to ``to_ns``: what ``visit_ids`` took or put back then is not known."""
+
+    from_ns: int
+    to_ns: int
+    visit_ids: tuple[str, ...]
+
+    @property
+    def at_ns(self) -> int:
+        """When it became known."""
+        return self.to_ns
+
+
+@dataclass(frozen=True, slots=True)
 class VisitOpened:
     visit_id: str
     at_ns: int
@@ -231,7 +245,7 @@ class CheckoutCarried:
     interaction_ids: tuple[str, ...]
 
 
-CheckoutInput = GateScanned | VisionEvent | Tick | ReviewAnswered
+CheckoutInput = GateScanned | VisionEvent | Tick | ReviewAnswered | ShelvesUnseen
 """What ``Checkout.handle`` takes."""
 
 CheckoutEvent = (

@@ -17,10 +17,12 @@ from checkout.types import (
     ReviewAnswered,
     ReviewClosed,
     ReviewOpened,
+    ShelvesUnseen,
 )
 from vision.types import Interaction
 
 _RANK_REVIEW = 0
+_UNSEEN = "unseen_shelves"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,30 @@ class UnitKeeper:
             self._log.emit(Dismissed("answer", event.review_id, refusal, event.at_ns))
             return
         self._settle(review, ReviewClosed(review.review_id, event.at_ns, "operator", *_fields(outcome)))
+
+    def unseen(self, event: ShelvesUnseen, now_ns: int) -> None:
+        """Ask of each visit that was under way what it did while nobody looked; a visit is asked once at a time."""
+        if event.to_ns - event.from_ns < to_ns(self._policy.reviews.unseen_min_s):
+            return
+        state = self._log.state
+        asked = {visit for review in state.reviews.values() if review.reason == _UNSEEN for visit in review.visit_ids}
+        for visit_id in dict.fromkeys(event.visit_ids):
+            visit = state.visits.get(visit_id)
+            if visit is not None and visit.closed_at_ns is None and visit_id not in asked:
+                self._log.emit(self._unseen_review(visit_id, now_ns))
+
+    def _unseen_review(self, visit_id: str, now_ns: int) -> ReviewOpened:
+        return ReviewOpened(
+            review_id=f"review-{self._log.state.reviews_opened + 1:06d}",
+            visit_ids=(visit_id,),
+            interaction_id=None,
+            reason=_UNSEEN,
+            at_ns=now_ns,
+            due_ns=now_ns + to_ns(self._policy.reviews.unseen_due_s),
+            timeout_visit_id=None,
+            timeout_sku=None,
+            timeout_quantity_delta=0,
+        )
 
     def timers(self) -> Iterator[Timer]:
         """Yield when each open review times out."""

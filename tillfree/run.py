@@ -11,12 +11,21 @@ from collections.abc import Iterable, Sequence
 
 from billing.types import ItemCount, OpenVisit, ReceiptInput, kind_of
 from checkout.checkout import Checkout
-from checkout.types import CartEvent, CheckoutInput, GateScanned, ReceiptFinalised, ReviewAnswered, Tick, VisitOpened
+from checkout.types import (
+    CartEvent,
+    CheckoutInput,
+    GateScanned,
+    ReceiptFinalised,
+    ReviewAnswered,
+    ShelvesUnseen,
+    Tick,
+    VisitOpened,
+)
 from tillfree.billers import Biller, BillingOrder, CartNow
 from tillfree.eventlog import EventLog
 from tillfree.folds import PathsFold, StoreFold, VisitRecord
 from vision.pipeline import FloorStage, Instant
-from vision.types import Observation
+from vision.types import Observation, VisionEvent
 
 
 class StoreRun:
@@ -63,6 +72,14 @@ class StoreRun:
 
     def answer(self, given: ReviewAnswered) -> None:
         """Take an operator's answer."""
+        self._tell(given)
+
+    def hear(self, event: VisionEvent) -> None:
+        """Take what is known of people besides what the floor stage tells, such as who is who after a restart."""
+        self._record((event, *self._checkout.handle(event)))
+
+    def unseen(self, given: ShelvesUnseen) -> None:
+        """Take that nobody looked at some shelves for a while."""
         self._tell(given)
 
     def tick(self, at_ns: int) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from checkout.checkout import Checkout
 from checkout.settings import CheckoutPolicy
-from checkout.types import CartEvent, CheckoutInput, GateScanned, ReviewAnswered, Tick
+from checkout.types import CartEvent, CheckoutInput, GateScanned, ReviewAnswered, ShelvesUnseen, Tick
 from tests.checkout.test_checkout_properties import POLICIES, S, stories
 from vision.types import GateCrossing, Interaction, PersonCandidate, PersonRejoined, SkuCandidate
 
@@ -31,6 +31,9 @@ def _moved(given_input: CheckoutInput, shift_ns: int) -> CheckoutInput:
             closed_at_ns=given_input.closed_at_ns + shift_ns,
             person_candidates=people,
         )
+    if isinstance(given_input, ShelvesUnseen):
+        visits = tuple(visit.replace("visit-", "visit-b") for visit in given_input.visit_ids)
+        return ShelvesUnseen(given_input.from_ns + shift_ns, given_input.to_ns + shift_ns, visits)
     changes: dict[str, object] = {"at_ns": given_input.at_ns + shift_ns}
     if hasattr(given_input, "person_id"):
         changes["person_id"] = given_input.person_id + 10

@@ -15,6 +15,7 @@ from checkout.types import (
     GateScanned,
     ReviewAnswered,
     ReviewClosed,
+    ShelvesUnseen,
     Tick,
     VisitClosed,
     VisitOpened,
@@ -50,15 +51,13 @@ def stories(draw: st.DrawFn, late: bool = True) -> list[CheckoutInput]:
     now_ns = 5 * S if inputs else 0
     for index in range(draw(st.integers(0, 30))):
         now_ns += draw(st.integers(0, 8)) * S // 2
-        kind = draw(st.sampled_from("siorvtttttttpppppaT"))
+        kind = draw(st.sampled_from("siorvtttttttpppppaTu"))
         person = draw(PERSONS)
         match kind:
             case "s":
                 inputs.append(GateScanned(f"s{index}", "door", now_ns, "t", draw(st.integers(1, 2))))
-            case "i":
-                inputs.append(GateCrossing(person, "door", "in", now_ns))
-            case "o":
-                inputs.append(GateCrossing(person, "door", "out", now_ns))
+            case "i" | "o":
+                inputs.append(GateCrossing(person, "door", "in" if kind == "i" else "out", now_ns))
             case "r":
                 other = draw(PERSONS.filter(lambda number, me=person: number != me))
                 inputs.append(PersonRejoined(person, other, now_ns, 0.9))
@@ -66,6 +65,8 @@ def stories(draw: st.DrawFn, late: bool = True) -> list[CheckoutInput]:
                 inputs.append(PersonVanished(person, now_ns, (3.0, 3.0)))
             case "t" | "p":
                 inputs.append(draw(interactions(index, now_ns, "-" if kind == "t" else "+", late)))
+            case "u":
+                inputs.append(draw(gaps(index, now_ns)))
             case "a":
                 visit_id = draw(
                     st.sampled_from([None, "visit-early1", "visit-early2", *(f"visit-s{i}" for i in range(index))])
@@ -76,6 +77,12 @@ def stories(draw: st.DrawFn, late: bool = True) -> list[CheckoutInput]:
             case _:
                 inputs.append(Tick(now_ns))
     return inputs
+
+
+@st.composite
+def gaps(draw: st.DrawFn, index: int, now_ns: int) -> ShelvesUnseen:
+    visits = draw(st.lists(st.sampled_from(["visit-early1", "visit-early2", f"visit-s{index - 1}"])))
+    return ShelvesUnseen(max(0, now_ns - draw(st.integers(0, 5)) * S), now_ns, tuple(visits))
 
 
 @st.composite
@@ -128,23 +135,24 @@ def test_units_are_conserved(inputs: list[CheckoutInput], policy: CheckoutPolicy
     """Carts together hold what left the slots: each accepted change once, wherever it was moved to."""
     events = play(inputs, policy)
     changes = {given.interaction_id: given.change for given in inputs if isinstance(given, Interaction)}
-    nets: Counter[str] = Counter()
+    nets: Counter[str | None] = Counter()
     for event in events:
         if isinstance(event, CartEvent):
-            assert event.interaction_id is not None
             nets[event.interaction_id] += event.quantity_delta
-    answered = {}
+    answered: Counter[str | None] = Counter()
     reviewed = {event.review_id: event.interaction_id for event in events if hasattr(event, "due_ns")}
     for event in events:
         if isinstance(event, ReviewClosed) and event.by == "operator":
-            answered[reviewed[event.review_id]] = event.quantity_delta
+            answered[reviewed[event.review_id]] += event.quantity_delta
+    unseen = nets.pop(None, 0)
+    assert unseen == answered.pop(None, 0)  # what operators say of times in which nobody looked
     for interaction_id, net in nets.items():
         if interaction_id in answered:
             assert net == answered[interaction_id]
         else:
             assert net == -(changes[interaction_id] or 0)
     total = sum(line.quantity for cart in fold_carts(events).values() for line in cart.lines)
-    assert total == sum(nets.values())
+    assert total == sum(nets.values()) + unseen
 
 
 @settings(max_examples=40, deadline=None)

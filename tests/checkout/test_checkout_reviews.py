@@ -17,6 +17,7 @@ from checkout.types import (
     ReviewAnswered,
     ReviewClosed,
     ReviewOpened,
+    ShelvesUnseen,
     Tick,
 )
 from vision.types import GateCrossing, Interaction, PersonCandidate, SkuCandidate
@@ -288,3 +289,37 @@ def test_time_out_that_became_impossible_is_told() -> None:
     assert receipts(events)["visit-a"] == {}
     assert count_oddities(events) == {"review:doubtful": 1, "dismissed:not_held": 1}
     assert only(events, ReviewClosed)[0].quantity_delta == 0
+
+
+def unseen(from_s: float, to_s: float, *visits: str) -> ShelvesUnseen:
+    return ShelvesUnseen(int(from_s * S), int(to_s * S), visits)
+
+
+def test_what_nobody_saw_is_asked_of_each_visit_and_comes_to_nothing_unanswered() -> None:
+    out = GateCrossing(1, "door", "out", 30 * S)
+    events = play([*two_visits(), unseen(12, 20, "visit-a", "visit-b"), out, Tick(300 * S)], end_s=None)
+    opened = only(events, ReviewOpened)
+    assert [(each.visit_ids, each.reason, each.due_ns) for each in opened] == [
+        (("visit-a",), "unseen_shelves", 140 * S),
+        (("visit-b",), "unseen_shelves", 140 * S),
+    ]
+    assert [(each.by, each.sku, each.at_ns) for each in only(events, ReviewClosed)] == [("timeout", None, 140 * S)] * 2
+    final = fold_receipts(events)["visit-a"]
+    assert (final.at_ns, final.reviewed, final.lines) == (140 * S, True, ())
+
+
+def test_an_operator_says_what_was_taken_while_nobody_looked() -> None:
+    answer = ReviewAnswered("review-000001", 25 * S, "visit-a", "cola", 2)
+    out = GateCrossing(1, "door", "out", 30 * S)
+    events = play([*two_visits(), unseen(12, 20, "visit-a"), answer, out, Tick(60 * S)])
+    assert receipts(events)["visit-a"] == {"cola": 2}
+    assert fold_receipts(events)["visit-a"].at_ns == 33 * S
+    (taken,) = only(events, CartEvent)
+    assert (taken.kind, taken.interaction_id, taken.person_id) == ("taken", None, None)
+
+
+def test_short_times_left_visits_and_a_second_time_are_not_asked_about() -> None:
+    out = GateCrossing(2, "door", "out", 11 * S)
+    asked = [unseen(12, 13.9, "visit-a"), unseen(14, 18, "visit-a", "visit-b", "visit-x"), unseen(20, 30, "visit-a")]
+    events = play([*two_visits(), out, *asked], end_s=None)
+    assert [each.visit_ids for each in only(events, ReviewOpened)] == [("visit-a",)]

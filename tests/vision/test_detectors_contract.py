@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from vision.canvas import framed
 from vision.detectors import Detector, DetectorSettings, WeightsError, load_detector
 from vision.detectors.appearance import describe
 from vision.detectors.settings import AppearanceSettings
@@ -93,6 +94,15 @@ def test_a_frame_gives_the_same_alone_and_in_any_batch(detector: Detector, store
     alone = [detector.detect([frame])[0] for frame in store_frames]
     assert same(together, alone)
     assert same(together, backwards)
+
+
+def test_a_picture_that_lies_in_its_margins_gives_the_same(detector: Detector, store_frames: list[Frame]) -> None:
+    lying = []
+    for frame in store_frames:
+        image = framed(*frame.image.shape[:2])
+        image[:] = frame.image
+        lying.append(replace(frame, image=image))
+    assert same(detector.detect(lying), detector.detect(store_frames))
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 3])

@@ -1,32 +1,39 @@
-"""Which cameras watch what in a store: its gates and its slots."""
+"""Times in which no camera saw a shelf, told of the visits that were under way. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 
-from store_layout.geometry import StoreGeometry
-from tillfree.live.view import gates_seen_by
-from vision.shelves.atlas import visible_slots
-from vision.shelves.settings import ObserverSettings
+from checkout.types import ShelvesUnseen
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A gate or a slot, and the cameras that watch it. ``where`` says it in words: several slots of a shelf say the same."""
+class Coverage:
+    """Call ``see`` about once a second with the cameras that are up."""
 
-    place_id: str
-    where: str
-    cameras: tuple[str, ...]
+    def __init__(self, slots_of: Mapping[str, Collection[int]], min_ns: int, since_ns: int | None = None) -> None:
+        """``slots_of`` are the slots that each camera sees; ``since_ns`` is when somebody last looked, before a start.
 
+        Shorter times than ``min_ns`` are not told.
+        """
+        self._slots_of = {camera: frozenset(slots) for camera, slots in slots_of.items()}
+        self._all = frozenset[int]().union(*self._slots_of.values())
+        self._min_ns, self._since_ns = min_ns, since_ns
+        self._told: set[str] = set()
 
-def watched_places(geometry: StoreGeometry, settings: ObserverSettings) -> tuple[Watched, ...]:
-    """Return the gates and slots that at least one camera watches, by the layout and the shelves' own rule."""
-    gates = [Watched(gate, f"gate {gate}", cameras) for gate, cameras in gates_seen_by(geometry).items() if cameras]
-    seen = {camera: set(visible_slots(geometry, camera, settings)) for camera in geometry.cameras}
-    slots = [
-        Watched(
-            slot.slot_id, f"shelf {slot.shelf_id}", tuple(camera for camera, found in seen.items() if index in found)
-        )
-        for index, slot in enumerate(geometry.slots)
-    ]
-    return (*gates, *(slot for slot in slots if slot.cameras))
+    def see(self, up: Iterable[str], now_ns: int, visits: Iterable[str]) -> ShelvesUnseen | None:
+        """Return what nobody saw up to now, for those of ``visits`` that were not told of in this time before."""
+        seen = frozenset[int]().union(*(self._slots_of.get(camera, frozenset()) for camera in up))
+        if self._since_ns is None and seen < self._all:
+            self._since_ns = now_ns
+        told = self._tell(now_ns, visits)
+        if seen >= self._all:
+            self._since_ns = None
+            self._told.clear()
+        return told
+
+    def _tell(self, now_ns: int, visits: Iterable[str]) -> ShelvesUnseen | None:
+        if self._since_ns is None or now_ns - self._since_ns < self._min_ns:
+            return None
+        fresh = tuple(visit for visit in visits if visit not in self._told)
+        self._told.update(fresh)
+        return ShelvesUnseen(self._since_ns, now_ns, fresh) if fresh else None

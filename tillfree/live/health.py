@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tillfree.live.coverage import Watched
+from tillfree.live.watched import Watched
 from tillfree.live.evidence import EvidenceStatus
 from tillfree.live.health_settings import HealthSettings
 from tillfree.live.node import CameraRow
@@ -178,7 +178,7 @@ class Health:
         sources: HealthSources,
         clock: Callable[[], int],
     ) -> None:
-        """``places`` as of ``coverage.watched_places``; ``clock`` is the cameras' readers' own."""
+        """``places`` as of ``watched.watched_places``; ``clock`` is the cameras' readers' own."""
         self._settings, self._sources, self._clock = settings, sources, clock
         self._seen = {camera: _Seen(PictureHealth(settings.picture)) for camera in cameras}
         self._lock = Lock()

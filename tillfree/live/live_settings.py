@@ -7,6 +7,7 @@ from tillfree.live.engine import EngineSettings
 from tillfree.live.history import HistorySettings
 from tillfree.live.queues import QueueSettings
 from tillfree.live.relay_settings import RelaySettings
+from tillfree.live.resumption import ResumptionSettings
 
 
 class LiveSettings(Strict):
@@ -16,3 +17,4 @@ class LiveSettings(Strict):
     queues: QueueSettings = QueueSettings()
     relay: RelaySettings = RelaySettings()
     history: HistorySettings = HistorySettings()
+    resumption: ResumptionSettings = ResumptionSettings()

@@ -13,12 +13,14 @@ from checkout.types import GateScanned, ReviewAnswered
 from store_layout.geometry import StoreGeometry
 from tillfree.live.activity import Activity
 from tillfree.live.cameras import Feeds
+from tillfree.live.coverage import Coverage
 from tillfree.live.engine import Engine
 from tillfree.live.errors import PartDied
 from tillfree.live.history import History
 from tillfree.live.inbox import NodeInbox, Queued
 from tillfree.live.node import AlertRow, CameraRow, GateReported, NodeView, ReportKind
 from tillfree.live.queues import FrameQueues, QueueCounts
+from tillfree.live.rejoining import PeopleFile, Rejoining
 from tillfree.live.relay import RelayBiller
 from tillfree.live.view import (
     billing_alerts,
@@ -61,8 +63,13 @@ class LiveParts:
     relay: RelayBiller
     workers: tuple[Worker, ...]
     servers: tuple[ServerThread, ...]
+    coverage: Coverage
+    rejoining: Rejoining
+    people_file: PeopleFile
+    doubts: deque[AlertRow]
     clock: Callable[[], int]
     forget_ns: int
+    note_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,7 @@ class StoreLoop:
         self._scans: list[Queued] = []
         self._answers: list[Queued] = []
         self._reports: deque[AlertRow] = deque(maxlen=_REPORTS)
-        self._published_ns = self._tended_ns = self._forgot_ns = 0
+        self._published_ns = self._tended_ns = self._forgot_ns = self._noted_ns = 0
 
     def run(self, stopped: Event, until_ns: int | None, *, end_visits: bool) -> None:
         """Run until ``stopped`` is set, the clock says ``until_ns``, or nothing more can come.
@@ -130,6 +137,10 @@ class StoreLoop:
         self._hear()
         if finish:
             parts.run.finish()
+        if finish:
+            parts.people_file.note(parts.clock(), ())
+        else:
+            self._note(parts.clock())
         parts.relay.stop()
         parts.run.poll()
         self._hear()
@@ -189,21 +200,40 @@ class StoreLoop:
             self._tended_ns = now_ns
             self._look_after(now_ns)
             self._show(self._state(now_ns))
+        if now_ns - self._noted_ns >= self._parts.note_ns:
+            self._note(now_ns)
         if now_ns - self._forgot_ns >= _FORGET_NS:
             self._forgot_ns = now_ns
             self._parts.run.forget(now_ns - self._parts.forget_ns)
+
+    def _note(self, now_ns: int) -> None:
+        """Keep who is where, for the case of a crash."""
+        self._noted_ns = now_ns
+        self._parts.people_file.note(now_ns, self._parts.rejoining.people(self._parts.checkout.state))
 
     def _look_after(self, now_ns: int) -> None:
         """Keep the log, and start anew what died. Raises PartDied where that cannot be done."""
         parts = self._parts
         parts.history.tend(now_ns, parts.run.fold, parts.checkout.state)
         parts.feeds.tend(now_ns)
+        self._watch_shelves()
         parts.relay.start()
         for worker in parts.workers:
             worker.start()
         for server in parts.servers:
             if not server.is_alive:
                 raise PartDied(f"the HTTP service at {server.address} has ended by itself")
+
+    def _watch_shelves(self) -> None:
+        """Have open visits asked about times in which no camera saw a shelf, once pictures tell the time."""
+        parts, at_ns = self._parts, self._parts.run.ended_at_ns
+        if at_ns == 0:
+            return
+        up = [status.camera_id for status in parts.feeds.statuses() if status.state == "live"]
+        visits = [visit.visit_id for visit in parts.checkout.state.visits.values() if visit.closed_at_ns is None]
+        unseen = parts.coverage.see(up, at_ns, visits)
+        if unseen is not None:
+            parts.run.unseen(unseen)
 
     def _publish(self, now_ns: int) -> None:
         self._published_ns = now_ns
@@ -223,7 +253,7 @@ class StoreLoop:
             cameras=cameras,
             faults=_faults(cameras),
             billing=billing_problem(status),
-            alerts=tuple(sorted((*billing_alerts(status), *self._reports), key=lambda each: each.at_ns)),
+            alerts=tuple(sorted((*billing_alerts(status), *self._reports, *parts.doubts), key=lambda each: each.at_ns)),
         )
 
     def _state(self, now_ns: int) -> LiveState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,14 +16,17 @@ from tillfree.live.activity import Activity
 from tillfree.live.api import create_app
 from tillfree.live.books import LiveBooks, open_books
 from tillfree.live.cameras import Feeds, LiveCameras
+from tillfree.live.coverage import Coverage
 from tillfree.live.engine import Engine
 from tillfree.live.gatekeeper import Gatekeeper
 from tillfree.live.history import History, Restored
 from tillfree.live.inbox import NodeInbox
 from tillfree.live.loop import LiveParts
 from tillfree.live.memory import GateMemory
+from tillfree.live.node import AlertRow
 from tillfree.live.queues import FrameQueues
 from tillfree.live.recorded import Playing, RecordedFeeds
+from tillfree.live.rejoining import PeopleFile, Rejoining
 from tillfree.live.relay import RelayBiller
 from tillfree.live.settings import GateSettings
 from tillfree.live.storefile import StoreConfig
@@ -34,12 +38,15 @@ from tillfree.system import steady_clock
 from vision.detectors import Detector, find_weights, load_detector, rendered_people_notice
 from vision.pipeline import FloorStage, PixelStage
 from vision.shelves import load_references
+from vision.shelves.atlas import visible_slots
 
 _S = 1_000_000_000
 EVENTS = "events"
 _INBOX = "inbox.journal"
 _GATES = "gates.journal"
 _AS_LIVE = "as-live.json"
+_PEOPLE = "people.json"
+_DOUBTS = 50
 
 Tell = Callable[[str], None]
 
@@ -96,16 +103,16 @@ def open_store(
     if books.app is not None and books.shop is not None:
         servers.append(ServerThread(books.app, books.shop.host, books.shop.port))
     found = _detector(config, settings, loaded, tell) if detector is None else detector
-    parts = _parts(config, settings, clock, inbox, books, history, restored, feeds, tuple(servers), found, tell)
-    servants = (*(each.stop for each in parts.workers), *(each.stop for each in parts.servers))
-    stops = (parts.relay.stop, *servants, parts.feeds.stop)
-    for stop in stops:  # after a mistake they run still
+    parts = _parts(config, data, settings, clock, inbox, books, history, restored, feeds, tuple(servers), found, tell)
+    stops: list[Callable[[], None]] = [parts.relay.stop, *(each.stop for each in parts.workers), parts.feeds.stop]
+    for stop in (*stops, *(each.stop for each in parts.servers)):  # after a mistake they run still
         stack.callback(stop)
     return parts
 
 
 def _parts(
     config: StoreConfig,
+    data: Path,
     settings: RunSettings,
     clock: Callable[[], int],
     inbox: NodeInbox,
@@ -120,24 +127,47 @@ def _parts(
     geometry = StoreGeometry(config.store)
     carried = None if restored.carried is None else restored.carried.checkout
     checkout = Checkout.restore(restored.checkout_events, settings.checkout, config.store, carried)
+    people_file = PeopleFile(data / _PEOPLE)
+    before = people_file.before(checkout.state, restored.last_ns or 0)
     relay = RelayBiller(books.port, settings.live.relay, clock, tell)
     floor = FloorStage(
         geometry,
         settings.vision,
         load_references(config.store, config.layout_path.parent),
-        first_person_id=history.numbers.last_person_id + 1,
+        first_person_id=max(history.numbers.last_person_id, people_file.last_person_id()) + 1,
         told=history.numbers.last_interaction,
     )
     run = StoreRun(floor, checkout, relay, history, keep_paths=False, fold=restored.fold)
     queues = FrameQueues(geometry.cameras, settings.live.queues)
     activity = Activity(geometry.cameras, queues)
     stage = PixelStage(detector, geometry, settings.vision, live=True)
-    engine = Engine(queues, stage, run, settings.live.engine, clock, (activity,))
+    doubts: deque[AlertRow] = deque(maxlen=_DOUBTS)
+    rejoining = Rejoining(
+        geometry, before, settings.live.resumption, run.hear, lambda person, at_ns: doubts.append(_doubt(person, at_ns))
+    )
+    engine = Engine(queues, stage, run, settings.live.engine, clock, (activity, rejoining))
     forget_ns = round(settings.live.history.forget_after_s * _S)
+    note_ns = round(settings.live.resumption.snapshot_s * _S)
     return LiveParts(
         geometry, config.absent, feeds, queues, activity, engine, run, checkout, history, inbox, relay,
-        books.workers, servers, clock, forget_ns,
+        books.workers, servers, _coverage(config, geometry, settings, restored, people_file), rejoining, people_file,
+        doubts, clock, forget_ns, note_ns,
     )  # fmt: skip
+
+
+def _coverage(
+    config: StoreConfig, geometry: StoreGeometry, settings: RunSettings, restored: Restored, people_file: PeopleFile
+) -> Coverage:
+    """Return what watches over shelves; nobody looked since the log's last line, or the last note of people."""
+    cameras = [camera for camera in geometry.cameras if camera not in config.absent]
+    slots_of = {camera: visible_slots(geometry, camera, settings.vision.shelves.observer) for camera in cameras}
+    since = [at_ns for at_ns in (restored.last_ns, people_file.at_ns) if at_ns is not None]
+    min_ns = round(settings.checkout.reviews.unseen_min_s * _S)
+    return Coverage(slots_of, min_ns, max(since, default=None))
+
+
+def _doubt(person_id: int, at_ns: int) -> AlertRow:
+    return AlertRow(at_ns, "who_is_who", f"person {person_id} may be one of several who were inside before the restart")
 
 
 def _make(data: Path) -> None:

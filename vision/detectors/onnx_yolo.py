@@ -29,8 +29,8 @@ CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "Tensorrt
 ON_CARDS = ("cuda", "tensorrt")
 """What settings ask for by name: where it is missing, that is an error."""
 CUDA_OPTIONS = {
-    "use_tf32": "0",  # float32 as on a processor: ten bits of mantissa move boxes by pixels
-    "cudnn_conv_algo_search": "HEURISTIC",  # the default tries all out, for seconds with each new size of batch
+    "use_tf32": "0",  # float32 as on a processor, not with ten bits of mantissa
+    "cudnn_conv_algo_search": "HEURISTIC",  # the default times all algorithms for each new size of batch
 }
 ELEMENTS: dict[str, type[np.float32 | np.float16]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
@@ -81,7 +81,7 @@ class OnnxYolo(Detector):
     def _detect(self, frames: Sequence[Frame]) -> list[Detections]:
         size = self._input.size_px
         fits = [Letterbox.fit((frame.image.shape[1], frame.image.shape[0]), size) for frame in frames]
-        outputs = self._run([fit.apply(frame.image) for fit, frame in zip(fits, frames, strict=True)])
+        outputs = self._run([_picture(fit, frame) for fit, frame in zip(fits, frames, strict=True)])
         return [self._head.read(*each) for each in zip(frames, fits, outputs[: len(frames)], strict=True)]
 
     def _run(self, pictures: Sequence[U8]) -> RawOutput:
@@ -99,6 +99,11 @@ class OnnxYolo(Detector):
         check_output(output.shape, self._head.metadata, weights)
         if output.dtype not in ELEMENTS.values():
             raise WeightsError(f"the output is of type {output.dtype}, not float", file=weights, mend=EXPORT)
+
+
+def _picture(fit: Letterbox, frame: Frame) -> U8:
+    lying = fit.ready_made(frame.image)
+    return fit.apply(frame.image) if lying is None else lying
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ class DetectorSettings(Strict):
     onnx_provider: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
         default="auto",
         description="what ONNX Runtime computes .onnx weights with; `auto`: CUDA where there is a card for it, else the "
-        "processor. TensorRT builds an engine for minutes at first",
+        "processor. TensorRT builds an engine first, which takes long",
     )
     hands: HandSettings = HandSettings()
     things: ThingSettings = ThingSettings()

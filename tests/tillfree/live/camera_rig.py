@@ -150,6 +150,13 @@ class RtspServer:
         assert word == "ready"
         self.port = int(port)
 
+    def wait_begun(self) -> int:
+        """Wait until names in step have begun their first round, and return the system's time then, in ns."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline().strip() == "begun"
+        return system_clock()
+
     def kill(self) -> None:
         """End as by a power cut."""
         assert self._process is not None

@@ -11,7 +11,7 @@ import pytest
 
 from store_layout.files import load_store
 from store_layout.geometry import StoreGeometry
-from tillfree.live.coverage import Watched, watched_places
+from tillfree.live.watched import Watched, watched_places
 from tillfree.live.evidence import EvidenceStatus
 from tillfree.live.health import LATENCY_S, Health, HealthReport, HealthSources
 from tillfree.live.health_settings import HealthSettings

@@ -15,7 +15,7 @@ from billing.access import Scope
 from checkout.types import CartLine, ReviewAnswered
 from tests.tillfree.live.node_shop import NOW, NodeShop, S, open_view, review, visit_row
 from tillfree.live.errors import NodeFull
-from tillfree.live.node import NOT_STARTED, GateReported, ReportKind
+from tillfree.live.node import NOT_STARTED, AlertRow, GateReported, ReportKind
 
 NOON = "2026-11-22T12:00:00.000000000Z"
 # Who may do what, written down by hand; None is for everybody.
@@ -188,8 +188,19 @@ def test_how_each_part_is(shop: NodeShop) -> None:
     said = client.get("/v1/health").json()
     assert (said["is_ready"], [row["detail"] for row in said["rows"]]) == (
         False,
-        ["the engine has not started", "has not started"],
+        ["the engine has not started", "has not started", ""],
     )
+
+
+def test_alerts_are_listed_with_reviews_and_billing_with_health(shop: NodeShop) -> None:
+    alert = AlertRow(NOW, "billing_refused", "billing refused (open): pass-used", "visit-s1")
+    shop.node.publish(open_view(visits=(visit_row(1, refused="pass-used"),), alerts=(alert,), billing="2 orders wait"))
+    client = shop.client(Scope.OPERATOR)
+    (said,) = client.get("/v1/reviews").json()["alerts"]
+    assert (said["what"], said["visit_id"], said["detail"]) == (alert.what, alert.visit_id, alert.detail)
+    assert client.get("/v1/visits").json()["items"][0]["refused"] == "pass-used"
+    row = next(row for row in client.get("/v1/health").json()["rows"] if row["part"] == "billing")
+    assert (row["is_up"], row["detail"]) == (False, "2 orders wait")
 
 
 def test_metrics_count_decisions(shop: NodeShop) -> None:

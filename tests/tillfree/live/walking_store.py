@@ -20,9 +20,9 @@ from vision.detectors.base import Detector, Pending
 from vision.detectors.batches import BatchWorker
 from vision.types import Detections, Frame
 
-FRAMES = 40
-ALWAYS = {"vision": {"motion": {"use": "never"}}}
-"""Settings: grey pictures do not move, and the detector is to look all the same."""
+FRAMES = 80
+SETTINGS = {"vision": {"motion": {"use": "never"}}, "checkout": {"reviews": {"unseen_min_s": 0.1}}}
+"""Grey pictures do not move, and the detector is to look all the same; a restart takes longer than a tenth of a second."""
 
 
 def walked_m(frame_index: int) -> tuple[float, float]:
@@ -79,7 +79,7 @@ class WalkingStore:
             "resolution_px": [320, 192],
         }
         (self.recording / "layout.yaml").write_text(yaml.safe_dump(layout), encoding="utf-8")
-        (self.recording / "settings.yaml").write_text(yaml.safe_dump(ALWAYS), encoding="utf-8")
+        (self.recording / "settings.yaml").write_text(yaml.safe_dump(SETTINGS), encoding="utf-8")
         self.port = free_port()
         self.file = self.recording / "store.yaml"
         self.file.write_text(yaml.safe_dump(self.document()), encoding="utf-8")
