@@ -14,11 +14,11 @@ from typing import Protocol
 
 import numpy as np
 
-from tillfree.live.watched import Watched
 from tillfree.live.evidence import EvidenceStatus
 from tillfree.live.health_settings import HealthSettings
 from tillfree.live.node import CameraRow
 from tillfree.live.queues import QueueCounts
+from tillfree.live.watched import Watched
 from vision.coarse import Coarse
 from vision.picture_health import Latch, PictureHealth, PictureState
 from vision.pipeline import Instant

@@ -11,13 +11,13 @@ import pytest
 
 from store_layout.files import load_store
 from store_layout.geometry import StoreGeometry
-from tillfree.live.watched import Watched, watched_places
 from tillfree.live.evidence import EvidenceStatus
 from tillfree.live.health import LATENCY_S, Health, HealthReport, HealthSources
 from tillfree.live.health_settings import HealthSettings
 from tillfree.live.metrics import NodeMetrics
 from tillfree.live.node import NodeView
 from tillfree.live.queues import QueueCounts
+from tillfree.live.watched import Watched, watched_places
 from vision.pipeline import Instant
 from vision.settings import VisionSettings
 from vision.types import Detections, Frame, Observation, People, SlotViews, Tracks
