@@ -140,7 +140,7 @@ class PictureState:
         return ", ".join(name for name, is_so in said.items() if is_so)
 
 
-class _Latch:
+class Latch:
     """A fault that is told after ``after_s`` of bad looks without a good one, and over after ``clear_s`` of good ones."""
 
     def __init__(self, after_s: float, clear_s: float) -> None:
@@ -182,10 +182,10 @@ class PictureHealth:
     def __init__(self, settings: PictureHealthSettings) -> None:
         self._settings = settings
         clear_s = settings.clear_after_s
-        self._frozen = _Latch(settings.frozen_after_s, 0.0)
-        self._dark = _Latch(settings.dark_after_s, clear_s)
-        self._blurred = _Latch(settings.blurred_after_s, clear_s)
-        self._moved = _Latch(settings.moved_after_s, clear_s)
+        self._frozen = Latch(settings.frozen_after_s, 0.0)
+        self._dark = Latch(settings.dark_after_s, clear_s)
+        self._blurred = Latch(settings.blurred_after_s, clear_s)
+        self._moved = Latch(settings.moved_after_s, clear_s)
         self._before: U8 | None = None
         self._learned: _Look | None = None
         self._looks = 0
@@ -207,8 +207,8 @@ class PictureHealth:
     def learn_anew(self) -> None:
         """Take what the camera shows from now on as what it should: it was moved on purpose, and calibrated."""
         self._learned, self._looks = None, 0
-        self._moved = _Latch(self._settings.moved_after_s, self._settings.clear_after_s)
-        self._blurred = _Latch(self._settings.blurred_after_s, self._settings.clear_after_s)
+        self._moved = Latch(self._settings.moved_after_s, self._settings.clear_after_s)
+        self._blurred = Latch(self._settings.blurred_after_s, self._settings.clear_after_s)
 
     def _is_same(self, fine: U8) -> bool:
         before, self._before = self._before, fine
