@@ -42,7 +42,7 @@ $(VENV)/installed-demo: pyproject.toml constraints.txt
 
 $(VENV)/installed-$(EXTRAS): pyproject.toml constraints.txt
 	$(check_python)
-	@echo "Setting up $(VENV) with $(EXTRAS): pip downloads about 290 MB$(if $(findstring ultralytics,$(EXTRAS)), plus 3 GB of PyTorch)."
+	@echo "Setting up $(VENV) with $(EXTRAS): pip downloads about 320 MB$(if $(findstring ultralytics,$(EXTRAS)), plus 3 GB of PyTorch)."
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) ".[$(EXTRAS)]"
 	@touch "$@"

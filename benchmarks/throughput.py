@@ -379,6 +379,30 @@ def summed_up(found: dict[str, list[dict[str, float]]]) -> dict[str, object]:
     return result | {"medians": medians, "machine": platform.processor() or platform.machine(), "cores": os.cpu_count()}
 
 
+AIMS = {
+    "ours_over_pure": ("ours, of pure inference (four cameras)", "at least 0.90"),
+    "one_over_pure": ("the same with one camera", "–"),
+    "eight_over_pure": ("with eight cameras", "–"),
+    "ours_over_ultralytics_int8": ("ours, of ultralytics' track loop, INT8", "at least 1.25"),
+    "ours_over_ultralytics_torch": ("ours, of ultralytics' track loop, PyTorch", "at least 3.3"),
+    "gate_gain": ("with the motion gate, of without; one busy and three still cameras", "at least 3.3"),
+}
+
+
+def table(document: dict[str, Any]) -> str:
+    """Return the document as markdown."""
+    lines = ["| | median ratio | rounds | aim |", "|---|---|---|---|"]
+    for key, (what, aim) in AIMS.items():
+        if key in document:
+            rounds = document[f"{key}_rounds"]
+            span = f"{len(rounds)}, from {min(rounds):.3f} to {max(rounds):.3f}"
+            lines.append(f"| {what} | {document[key]:.3f} | {span} | {aim} |")
+    lines += ["", "| | frames/s | processor time a frame, ms |", "|---|---|---|"]
+    for kind, medians in document["medians"].items():
+        lines.append(f"| {kind} | {medians['rate']:.1f} | {medians['cpu_ms']:.1f} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -406,7 +430,7 @@ def main() -> None:
     document = summed_up(found)
     if given.json:
         given.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(document, indent=1))
+    print(table(document))
 
 
 if __name__ == "__main__":

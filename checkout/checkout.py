@@ -40,6 +40,8 @@ class Checkout:
     def __init__(self, policy: CheckoutPolicy | None = None, store: Store | None = None) -> None:
         self._policy = policy or CheckoutPolicy()
         self._log = Log(State())
+        self._drafted = -1
+        self._next: tuple[int, Timer | None] | None = None
         self._units = UnitKeeper(self._log, self._policy, {} if store is None else planogram(store))
         gates = () if store is None else store.gates
         self._visits = VisitKeeper(self._log, self._policy, gates, self._units.move_units)
@@ -127,11 +129,17 @@ class Checkout:
     def _advance(self, until_ns: int | None) -> None:
         """Do what falls due up to ``until_ns`` (None: all of it), in order, each at its own time."""
         while True:
-            timer = min(self._timers(), key=lambda item: item[0], default=None)
+            timer = self._next_timer()
             if timer is None or (until_ns is not None and timer[0].at_ns > until_ns):
                 return
             timer[1](timer[0].at_ns)
             self._draft(timer[0].at_ns)
+
+    def _next_timer(self) -> Timer | None:
+        """Return what falls due next; it is looked for anew only after an event."""
+        if self._next is None or self._next[0] != self.state.version:
+            self._next = (self.state.version, min(self._timers(), key=lambda item: item[0], default=None))
+        return self._next[1]
 
     def _timers(self) -> Iterator[Timer]:
         yield from self._units.timers()
@@ -151,6 +159,8 @@ class Checkout:
 
     def _draft(self, at_ns: int) -> None:
         """Emit the draft of each closed visit whose cart or open reviews changed since its last one."""
+        if self._drafted == self.state.version:
+            return
         for visit in tuple(self.state.visits.values()):
             if visit.closed_at_ns is None:
                 continue
@@ -158,6 +168,7 @@ class Checkout:
             last = self.state.drafts.get(visit.visit_id)
             if last is None or (last.lines, last.open_review_ids) != (lines, reviews):
                 self._log.emit(ReceiptDrafted(visit.visit_id, at_ns, lines, reviews))
+        self._drafted = self.state.version
 
 
 def planogram(store: Store) -> dict[str, str]:

@@ -22,6 +22,8 @@ VENDORS = (
     "anny",
     "moderngl",
     "nncf",
+    "onnx",
+    "onnxruntime",
     "openvino",
     "stripe",
     "supervision",

@@ -29,6 +29,7 @@ ADAPTERS: dict[str, set[str]] = {
     "argon2": {"billing/passwords.py"},
     "av": {
         "tillfree/live/connection.py",
+        "tillfree/live/evidence_video.py",
         "tillfree/overlay/video.py",
         "tillfree/sources/pictures.py",
         "tillfree/sources/video.py",
@@ -45,7 +46,10 @@ ADAPTERS: dict[str, set[str]] = {
     },
     "lap": set(),
     "moderngl": {"simulator/graphics.py"},
+    "nats": {"tillfree/live/nats_bus.py"},
     "nncf": set(),
+    "onnx": set(),
+    "onnxruntime": {"vision/detectors/onnx_yolo.py"},
     "openvino": {"vision/detectors/openvino_yolo.py"},
     "prometheus_client": {"billing/http/metrics.py", "tillfree/live/metrics.py"},
     "sqlalchemy": {
@@ -62,7 +66,7 @@ ADAPTERS: dict[str, set[str]] = {
     "segno": {"billing/qr.py"},
     "stripe": {"billing/stripe_cards.py", "billing/stripe_client.py", "billing/stripe_gateway.py"},
     "supervision": {"vision/tracking/roboflow.py"},
-    "torch": {"simulator/bake.py", "vision/detectors/ultralytics_yolo.py"},
+    "torch": {"simulator/bake.py"},
     "trackers": {"vision/tracking/roboflow.py"},
     "trackeval": {"tillfree/evaluation/tracking.py"},
     "uvicorn": {"tillfree/serving.py"},
@@ -81,6 +85,7 @@ OPENCV = (
     "vision/coarse.py",
     "vision/detectors/",
     "vision/motion.py",
+    "vision/picture_health.py",
     "vision/shelves/",
 )
 OPENCV_FREE = ("vision/shelves/finder.py", "vision/shelves/reaches.py", "simulator/scenario/")

@@ -12,7 +12,9 @@ from checkout.settings import CheckoutPolicy
 from recordings.errors import RecordingError
 from store_layout.files import read_model
 from store_layout.model import Strict
+from tillfree.live.evidence_settings import EvidenceSettings
 from tillfree.live.feed_settings import FeedSettings
+from tillfree.live.health_settings import HealthSettings
 from tillfree.live.live_settings import LiveSettings
 from tillfree.live.settings import GateSettings
 from vision.settings import VisionSettings
@@ -26,6 +28,8 @@ class RunSettings(Strict):
     billing: BillingPolicy = BillingPolicy()
     page: PageSettings = PageSettings()
     gates: GateSettings = GateSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
+    health: HealthSettings = HealthSettings()
     feeds: FeedSettings = FeedSettings()
     live: LiveSettings = LiveSettings()
     outbox: OutboxPolicy = OutboxPolicy()

@@ -36,11 +36,11 @@ class TapeError(InputError):
     """A tape that is damaged, incomplete, or of other pixels. The message names the file."""
 
 
-def _pack(arrays: dict[str, NDArray[Any] | None], head: dict[str, Any]) -> bytes:
+def _pack(arrays: dict[str, NDArray[Any] | None], head: dict[str, Any], level: int) -> bytes:
     present = {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None}
     head["arrays"] = [[name, array.dtype.str, list(array.shape)] for name, array in present.items()]
     body = b"".join(array.tobytes() for array in present.values())
-    return zlib.compress(json.dumps(head, separators=(",", ":")).encode() + b"\n" + body, _COMPRESSION_LEVEL)
+    return zlib.compress(json.dumps(head, separators=(",", ":")).encode() + b"\n" + body, level)
 
 
 def _unpack(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -56,15 +56,21 @@ def _unpack(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     return head, arrays
 
 
-def _encode(observation: Observation) -> bytes:
+def encode_observation(observation: Observation, level: int = _COMPRESSION_LEVEL) -> bytes:
+    """Return an observation as a record's bytes, compressed by zlib's ``level``."""
     found, views = observation.detections, observation.slot_views
     arrays: dict[str, NDArray[Any] | None] = {name: getattr(found, name) for name in _DETECTION_ARRAYS}
     arrays |= {name: getattr(views, name) for name in (*_VIEW_ARRAYS, _THINGS)}
     head = {"camera": found.camera_id, "index": found.frame_index, "at_ns": found.captured_at_ns}
-    return _pack(arrays, head)
+    return _pack(arrays, head, level)
 
 
-def _decode(data: bytes) -> Observation:
+def decode_observation(data: bytes) -> Observation:
+    """Return the observation of a record's bytes.
+
+    Raises:
+        zlib.error, ValueError, KeyError: they are damaged.
+    """
     head, arrays = _unpack(data)
     camera, index, at_ns = head["camera"], head["index"], head["at_ns"]
     boxes, scores, hands = (arrays[name] for name in _DETECTION_ARRAYS[:3])
@@ -91,7 +97,7 @@ class TapeWriter:
     def write(self, observation: Observation) -> None:
         """Append one frame's observation."""
         assert self._stream is not None, "a tape is written inside its with block"
-        data = _encode(observation)
+        data = encode_observation(observation)
         self._stream.write(_LENGTH.pack(len(data)) + data)
 
     def __exit__(
@@ -142,7 +148,7 @@ def read_tape(path: Path) -> Iterator[Observation]:
             if length == 0:
                 return
             try:
-                yield _decode(stream.read(length))
+                yield decode_observation(stream.read(length))
             except (zlib.error, ValueError, KeyError) as error:
                 raise TapeError(broken) from error
 

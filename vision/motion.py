@@ -48,7 +48,7 @@ class MotionSettings(Strict):
         default=2.0,
         ge=0,
         le=60,
-        description="how long a camera stays awake after motion or people: shelves need two looks, 0.45 s apart, to believe "
+        description="how long a camera stays awake after motion or people: shelves need two looks, 0.35 s apart, to believe "
         "a change once nobody hides it (s)",
     )
     heartbeat_s: float = Field(

@@ -7,7 +7,7 @@ frame, only what the first stage kept, so a tape drives it as well as a camera d
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -55,7 +55,7 @@ class PixelStage:
         self._looks = settings.detector.appearance
         self._read_every_ns = round(settings.pipeline.read_every_s * 1e9)
         self._read_ns: dict[str, int] = {}
-        self.spared_count = 0
+        self.spared: Counter[str] = Counter()
 
     def begin(self, frame: Frame) -> None:
         """Let the detector begin with ``frame``, unless nothing moves there and nobody is."""
@@ -65,7 +65,12 @@ class PixelStage:
             self._in_work += 1
         else:
             self._begun.append(_Begun(frame, picture, None))
-            self.spared_count += 1
+            self.spared[frame.camera_id] += 1
+
+    @property
+    def spared_count(self) -> int:
+        """How many frames the detector was spared."""
+        return self.spared.total()
 
     @property
     def cameras(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ class PipelineSettings(Strict):
         ge=0,
         le=2,
         description="shelves and people's looks are read in frames so far apart: hands stay in a shelf for longer, and a change "
-        "must last 0.45 s; people and hands are detected in all frames between (s)",
+        "must last 0.35 s; people and hands are detected in all frames between (s)",
     )
     instant_share_of_frame: float = Field(
         default=0.9,

@@ -127,11 +127,20 @@ def test_weights_that_are_not_there(tiny_recording: Path, tmp_path: Path, capsys
     assert "none.pt" in complaint(capsys)
 
 
+def test_weights_that_onnx_runtime_cannot_read(
+    tiny_recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxruntime", reason="needs: pip install 'tillfree[onnx]'")
+    weights = tmp_path / "weights.onnx"
+    weights.write_bytes(b"these are no weights")
+    assert main(["replay", str(tiny_recording), "-o", str(tmp_path / "run"), "--weights", str(weights)]) == 2
+    assert str(weights) in complaint(capsys)
+
+
 @pytest.mark.ultralytics
-@pytest.mark.parametrize("name", ["weights.pt", pytest.param("weights.onnx", marks=pytest.mark.slow)])
-def test_weights_that_ultralytics_cannot_read(tiny_recording: Path, tmp_path: Path, repo_dir: Path, name: str) -> None:
+def test_weights_that_ultralytics_cannot_read(tiny_recording: Path, tmp_path: Path, repo_dir: Path) -> None:
     pytest.importorskip("ultralytics", reason="needs: pip install 'tillfree[ultralytics]'")
-    weights = tmp_path / name
+    weights = tmp_path / "weights.pt"
     weights.write_bytes(b"these are no weights")
     # a process of its own: ultralytics keeps the output streams that it finds when it is imported
     given = ["replay", str(tiny_recording), "-o", str(tmp_path / "run"), "--weights", str(weights)]

@@ -26,7 +26,19 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
 
 
 def test_help_imports_nothing_heavy() -> None:
-    heavy = ["numpy", "cv2", "openvino", "torch", "ultralytics", "scipy", "matplotlib", "sqlalchemy", "av", "pydantic"]
+    heavy = [
+        "numpy",
+        "cv2",
+        "openvino",
+        "onnxruntime",
+        "torch",
+        "ultralytics",
+        "scipy",
+        "matplotlib",
+        "sqlalchemy",
+        "av",
+        "pydantic",
+    ]
     program = (
         "import sys; from tillfree.main import main; main(['--help']); "
         f"print('HEAVY', [name for name in {heavy!r} if name in sys.modules])"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from vision.canvas import framed
 from vision.detectors import Detector, DetectorSettings, WeightsError, load_detector
 from vision.detectors.appearance import describe
 from vision.detectors.settings import AppearanceSettings
@@ -22,6 +23,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 POSE = "yolov8n-pose_int8_openvino_model"
 COCO = "yolo11n_int8_openvino_model"
+ONNX = "random.onnx"
+
+OnnxModel = Callable[..., Path]
 
 
 def frames_of(video: Path, indices: list[int]) -> list[Frame]:
@@ -41,13 +45,20 @@ def store_frames(shared_dir: Path) -> list[Frame]:
     return frames_of(shared_dir / "clips/nanostore-real/cps-test-01-nodepth-cam3.mp4", [5, 55, 130, 180])
 
 
-def weights_named(name: str, shared_dir: Path) -> Path:
-    return bundled_weights() if name == "bundled" else shared_dir / "models" / name
+@pytest.fixture(scope="module")
+def onnx_weights(onnx_model: OnnxModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights that box something everywhere, for ONNX Runtime."""
+    return onnx_model(tmp_path_factory.mktemp("weights") / ONNX, ("person", "hand", "bottle"))
 
 
-@pytest.fixture(scope="module", params=[POSE, COCO, "bundled"])
-def detector(request: pytest.FixtureRequest, shared_dir: Path) -> Detector:
-    return load_detector(weights_named(request.param, shared_dir))
+@pytest.fixture(scope="module", params=[POSE, COCO, "bundled", ONNX])
+def weights(request: pytest.FixtureRequest, shared_dir: Path, onnx_weights: Path) -> Path:
+    return {"bundled": bundled_weights(), ONNX: onnx_weights}.get(request.param, shared_dir / "models" / request.param)
+
+
+@pytest.fixture(scope="module")
+def detector(weights: Path) -> Detector:
+    return load_detector(weights)
 
 
 def same(first: list[Detections], second: list[Detections]) -> bool:
@@ -85,6 +96,15 @@ def test_a_frame_gives_the_same_alone_and_in_any_batch(detector: Detector, store
     assert same(together, backwards)
 
 
+def test_a_picture_that_lies_in_its_margins_gives_the_same(detector: Detector, store_frames: list[Frame]) -> None:
+    lying = []
+    for frame in store_frames:
+        image = framed(*frame.image.shape[:2])
+        image[:] = frame.image
+        lying.append(replace(frame, image=image))
+    assert same(detector.detect(lying), detector.detect(store_frames))
+
+
 @pytest.mark.parametrize("ahead", [0, 1, 3])
 def test_frames_one_by_one_keep_their_order_and_few_are_held(
     ahead: int, detector: Detector, store_frames: list[Frame]
@@ -116,9 +136,8 @@ def test_no_frames_give_no_detections(detector: Detector) -> None:
     assert detector.detect([]) == []
 
 
-@pytest.mark.parametrize("name", [POSE, "bundled"])
-def test_threads_and_performance_hints_change_nothing(name: str, store_frames: list[Frame], shared_dir: Path) -> None:
-    weights = weights_named(name, shared_dir)
+@pytest.mark.parametrize("weights", [POSE, "bundled", ONNX], indirect=True)
+def test_threads_and_performance_hints_change_nothing(weights: Path, store_frames: list[Frame]) -> None:
     kinds = [
         DetectorSettings(),
         DetectorSettings(performance="latency", threads=1),
@@ -223,19 +242,20 @@ def test_the_ultralytics_adapter_keeps_the_promises_with_the_same_weights(
 def test_importing_vision_brings_no_vendor() -> None:
     program = (
         "import sys; import vision, vision.detectors, vision.types, vision.detectors.weights; "
-        "print(sorted({'openvino', 'ultralytics', 'torch', 'nncf'} & set(sys.modules)))"
+        "print(sorted({'openvino', 'onnxruntime', 'ultralytics', 'torch', 'nncf'} & set(sys.modules)))"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
 
 
-def test_running_openvino_weights_needs_neither_torch_nor_ultralytics(shared_dir: Path) -> None:
+@pytest.mark.parametrize("weights", [COCO, ONNX], indirect=True)
+def test_running_exported_weights_needs_neither_torch_nor_ultralytics_nor_onnx(weights: Path) -> None:
     program = (
         "import sys; from pathlib import Path; import numpy as np; from vision.detectors import load_detector; "
         "from vision.types import Frame; "
-        f"found = load_detector(Path({str(shared_dir / 'models' / COCO)!r})); "
+        f"found = load_detector(Path({str(weights)!r})); "
         "found.detect([Frame('c', 0, 0, np.zeros((360, 640, 3), np.uint8))]); "
-        "print(sorted({'ultralytics', 'torch'} & set(sys.modules)))"
+        "print(sorted({'ultralytics', 'torch', 'onnx'} & set(sys.modules)))"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vision.detectors.appearance import describe
-from vision.detectors.decode import Limits, decode_class, decode_others, overlaps, suppress
+from vision.detectors.decode import Limits, Wanted, decode_classes, decode_others, overlaps, suppress
 from vision.detectors.hands import hands_from_boxes, hands_from_skeletons
 from vision.detectors.letterbox import Letterbox
 from vision.detectors.settings import AppearanceSettings, HandSettings
@@ -69,12 +69,12 @@ def test_decoding_reads_one_class_best_first_with_what_follows_the_classes() -> 
     raw[4] = [0.6, 0.9, 0.2, 0.05]
     raw[5] = [0.0, 0.0, 0.95, 0.0]
     raw[6] = [1, 2, 3, 4]
-    people = decode_class(raw, 0, 2, 0.1, 0.5, Limits(100, 10))
+    people = decode_classes(raw, [Wanted(0, 0.1, 0.5)], 2, Limits(100, 10))[0]
     assert people.scores.tolist() == pytest.approx([0.9, 0.2])
     assert people.xyxy_px.tolist() == [[41, 30, 61, 70], [185, 85, 215, 115]]
     assert people.extra.tolist() == [[2], [3]]
-    assert len(decode_class(raw, 1, 2, 0.1, 0.5, Limits(100, 10))) == 1
-    assert len(decode_class(raw, 0, 2, 0.01, 0.5, Limits(100, 1))) == 1
+    assert len(decode_classes(raw, [Wanted(1, 0.1, 0.5)], 2, Limits(100, 10))[0]) == 1
+    assert len(decode_classes(raw, [Wanted(0, 0.01, 0.5)], 2, Limits(100, 1))[0]) == 1
 
 
 def test_things_are_what_is_likelier_than_people_whatever_they_are() -> None:

@@ -8,14 +8,13 @@ from vision.coarse import Coarse
 from vision.motion import MotionGate, MotionSettings
 from vision.types import Detections
 
-SIZE = (90, 160)
 S = 1_000_000_000
 
 
 def picture(seed: int, thing_px: tuple[int, int] | None = None, side_px: int = 12, light: int = 0) -> Coarse:
-    """A flickering picture of 640x360, with a dark thing at a place."""
+    """A flickering picture, with a dark thing at a place."""
     rng = np.random.default_rng(seed)
-    image = np.clip(120 + light + rng.normal(0, 2, (360, 640, 3)), 0, 255).astype(np.uint8)
+    image = np.clip(120 + light + rng.normal(0, 2, (96, 160, 3)), 0, 255).astype(np.uint8)
     if thing_px is not None:
         x, y = thing_px
         image[y : y + side_px, x : x + side_px] = 40
@@ -45,9 +44,9 @@ def test_a_still_camera_sleeps_but_for_its_heartbeat() -> None:
 def test_a_small_thing_wakes_it_at_once_and_for_as_long_as_shelves_need() -> None:
     gate = MotionGate(MotionSettings(), live=True)
     opened(gate, 0, 4)
-    assert gate.opens(picture(99, (300, 200)), 4 * S)
-    assert opened(gate, 4.1, 6, thing_px=(300, 200)) == 19
-    assert opened(gate, 6.1, 10, thing_px=(300, 200)) <= 1
+    assert gate.opens(picture(99, (100, 60)), 4 * S)
+    assert opened(gate, 4.1, 6, thing_px=(100, 60)) == 19
+    assert opened(gate, 6.1, 10, thing_px=(100, 60)) <= 1
 
 
 def test_changes_too_slow_to_be_seen_from_frame_to_frame_add_up() -> None:

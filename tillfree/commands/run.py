@@ -12,7 +12,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from billing.money import format_money
 from store_layout.errors import InputError
+from tillfree.folds import VisitRecord, visit_state
 from tillfree.live.loop import StoreLoop
 from tillfree.live.screen import make_screen
 from tillfree.live.store import AsLive, open_store
@@ -61,4 +63,13 @@ def run(
         screen.tell(f"{config.store.name} runs; gates and operators: http://{config.listen.host}:{config.listen.port}")
         until_ns = None if seconds is None else parts.clock() + round(seconds * _S)
         StoreLoop(parts, screen.show).run(stopped, until_ns, end_visits=end_visits)
+        for visit in parts.run.fold.visits.values():
+            screen.tell(_told(visit))
         screen.tell("ended")
+
+
+def _told(visit: VisitRecord) -> str:
+    """Say in a line how a visit stands at the end."""
+    things = sum(line.quantity for line in visit.lines)
+    paid = "" if visit.charge is None else f", {format_money(visit.charge.amount)}"
+    return f"{visit.visit_id}: {visit_state(visit)}, {things} {'thing' if things == 1 else 'things'}{paid}"

@@ -11,7 +11,8 @@ LiveError
 ├── BooksAway        billing gave no answer in time
 ├── FeedBroken       a camera's stream cannot be had, or no longer
 ├── PictureDamaged   a piece of a camera's stream that gives no picture
-└── PartDied         a part of the running store has ended and cannot be started anew
+├── PartDied         a part of the running store has ended and cannot be started anew
+└── ClipFailed       a clip of evidence that cannot be made
 """
 
 from __future__ import annotations
@@ -63,3 +64,7 @@ class PictureDamaged(LiveError):
 
 class PartDied(LiveError):
     """A part of the running store has ended by itself: the process ends, too, and is to be started again."""
+
+
+class ClipFailed(LiveError):
+    """A clip of evidence cannot be made: its video is not there, cannot be decoded, or the disk does not take it."""

@@ -27,7 +27,7 @@ def hide_heads(image: U8, detections: Detections, score_min: float = 0.2) -> U8:
     canvas = image.copy()
     for row in range(len(detections)):
         if detections.scores[row] >= score_min:
-            _pixelate(canvas, head_box_px(detections, row))
+            pixelate(canvas, head_box_px(detections, row))
     return canvas
 
 
@@ -58,7 +58,8 @@ def _square(centre: NDArray[np.float64], side: float) -> tuple[int, int, int, in
     return int(centre[0] - half), int(centre[1] - half), int(centre[0] + half) + 1, int(centre[1] + half) + 1
 
 
-def _pixelate(canvas: U8, box_px: tuple[int, int, int, int]) -> None:
+def pixelate(canvas: U8, box_px: tuple[int, int, int, int]) -> None:
+    """Make what is in a box (left, top, right, bottom in pixels) of ``canvas`` unrecognisable, there itself."""
     height, width = canvas.shape[:2]
     left, top, right, bottom = box_px
     left, right = max(left, 0), min(right, width)

@@ -90,11 +90,11 @@ def _finished(begun: deque[tuple[Frame, Pending]]) -> tuple[Frame, Detections]:
 def fingerprint(adapter: str, files: Iterable[Path], settings: DetectorSettings) -> str:
     """Return 16 hex digits of SHA-256 over the adapter's name, the files' bytes and the settings.
 
-    Settings that change only the speed are left out.
+    Settings that change only the speed are left out; ``adapter`` tells runtimes apart that round otherwise.
     """
     digest = hashlib.sha256(adapter.encode())
     for path in sorted(files):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
-    digest.update(settings.model_dump_json(exclude={"performance", "threads"}).encode())
+    digest.update(settings.model_dump_json(exclude={"performance", "threads", "onnx_provider"}).encode())
     return digest.hexdigest()[:16]

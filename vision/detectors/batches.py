@@ -25,16 +25,20 @@ class _Waiting:
         return self.found.result()
 
 
-class BatchWorker:
-    """Calls ``detect`` in one thread of its own, each time with the frames that wait by then, at most ``most``.
+CARD_BATCH = 16
+"""Pictures that a graphics card takes at once: a round of as many cameras as one card serves at 640x384."""
 
-    Batches grow with the load, and a lone frame does not wait for others.
+
+class BatchWorker:
+    """Calls ``detect`` in threads of its own, each time with the frames that wait by then, at most ``most``.
+
+    Batches grow with the load, and a lone frame does not wait for others. ``side_by_side`` calls may run at once.
     """
 
-    def __init__(self, detect: Callable[[Sequence[Frame]], list[Detections]], most: int) -> None:
+    def __init__(self, detect: Callable[[Sequence[Frame]], list[Detections]], most: int, side_by_side: int = 1) -> None:
         self._detect, self._most = detect, most
         self._waiting: SimpleQueue[_Waiting] = SimpleQueue()
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="detector")
+        self._pool = ThreadPoolExecutor(max_workers=side_by_side, thread_name_prefix="detector")
 
     def submit(self, frame: Frame) -> _Waiting:
         """Put a frame into the queue and return at once."""

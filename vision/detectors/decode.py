@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vision.types import F32, I64
 
@@ -25,9 +26,32 @@ class Boxes:
         return len(self.scores)
 
 
-def decode_class(raw: F32, class_index: int, class_count: int, score: float, overlap: float, limits: Limits) -> Boxes:
-    """Return the boxes of one class in ``raw`` (4 + class_count + E, A): middle, size, scores, extra per anchor."""
-    return _decode(raw, raw[4 + class_index], raw[4 + class_count :], score, overlap, limits)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A class to be read: candidates above ``score``; of two that overlap by more than ``overlap`` the weaker is dropped."""
+
+    class_index: int
+    score: float
+    overlap: float
+
+
+def decode_classes(raw: F32, wanted: Sequence[Wanted], class_count: int, limits: Limits) -> list[Boxes]:
+    """Return the boxes of each class in ``raw`` (4 + class_count + E, A): middle, size, scores, extra per anchor.
+
+    All classes are gone through together: with few boxes each step costs the same, however many there are.
+    """
+    chosen = [_best(raw[4 + each.class_index], each.score, limits) for each in wanted]
+    ends = np.cumsum([len(each) for each in chosen]).tolist()
+    anchors = np.concatenate(chosen)
+    boxes = _corners(raw, anchors)
+    apart = overlaps(boxes, boxes)
+    result = []
+    for each, own, end in zip(wanted, chosen, ends, strict=True):
+        rows = slice(end - len(own), end)
+        kept = _alive(apart[rows, rows] <= each.overlap)[: limits.kept]
+        scores = raw[4 + each.class_index, own]
+        result.append(Boxes(boxes[rows][kept], scores[kept], raw[4 + class_count :, own].T[kept]))
+    return result
 
 
 def decode_others(
@@ -44,14 +68,23 @@ def decode_others(
 
 def _decode(raw: F32, scores: F32, extra: F32, score: float, overlap: float, limits: Limits) -> Boxes:
     """Return the boxes of the anchors whose ``scores`` (A,) are above ``score``, with their columns of ``extra`` (E, A)."""
-    chosen = np.flatnonzero(scores > score)
-    if len(chosen) > limits.candidates:
-        chosen = chosen[np.argsort(-scores[chosen], kind="stable")[: limits.candidates]]
-    chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
-    middle, half = raw[:2, chosen], raw[2:4, chosen] / 2
-    boxes = np.concatenate([middle - half, middle + half]).T.astype(np.float32)
+    chosen = _best(scores, score, limits)
+    boxes = _corners(raw, chosen)
     kept = suppress(boxes, overlap)[: limits.kept]
     return Boxes(boxes[kept], scores[chosen][kept], extra[:, chosen].T[kept])
+
+
+def _best(scores: F32, above: float, limits: Limits) -> I64:
+    """Return the anchors whose ``scores`` (A,) are above that, best first, as many as are compared."""
+    chosen = np.flatnonzero(scores > above)
+    return chosen[np.argsort(-scores[chosen], kind="stable")[: limits.candidates]]
+
+
+def _corners(raw: F32, anchors: I64) -> F32:
+    """Return the (N, 4) corners of the boxes that ``raw`` has at ``anchors`` (N,)."""
+    placed = raw[:4, anchors]
+    middle, half = placed[:2], placed[2:] / 2
+    return np.concatenate([middle - half, middle + half]).T.astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +99,13 @@ def suppress(boxes_px: F32, overlap: float) -> I64:
     """Return the rows of (N, 4) boxes, given best first, that no better kept one overlaps by more than ``overlap``."""
     if len(boxes_px) < 2:
         return np.arange(len(boxes_px), dtype=np.int64)
-    apart = overlaps(boxes_px, boxes_px) <= overlap
-    alive = np.ones(len(boxes_px), np.bool_)
-    for row in range(len(boxes_px)):
+    return _alive(overlaps(boxes_px, boxes_px) <= overlap)
+
+
+def _alive(apart: NDArray[np.bool_]) -> I64:
+    """Return the rows, best first, that are ``apart`` (N, N) from all better ones among them."""
+    alive = np.ones(len(apart), np.bool_)
+    for row in range(len(apart)):
         if alive[row]:
             alive[row + 1 :] &= apart[row, row + 1 :]
     return np.flatnonzero(alive)

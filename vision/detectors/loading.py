@@ -8,7 +8,7 @@ from pathlib import Path
 from vision.detectors.base import Detector, WeightsError
 from vision.detectors.settings import DetectorSettings
 
-VENDOR_SUFFIXES = (".pt", ".onnx", ".engine", ".torchscript")
+VENDOR_SUFFIXES = (".pt", ".engine", ".torchscript")
 
 
 def load_detector(
@@ -16,8 +16,8 @@ def load_detector(
 ) -> Detector:
     """Load ``weights`` into the adapter for their kind.
 
-    A folder with an OpenVINO model (``*.xml``), or the ``.xml`` itself, goes to OpenVINO; ``.pt``,
-    ``.onnx``, ``.engine`` and ``.torchscript`` go to ultralytics.
+    A folder with an OpenVINO model (``*.xml``), or the ``.xml`` itself, goes to OpenVINO; ``.onnx`` to ONNX Runtime;
+    ``.pt``, ``.engine`` and ``.torchscript`` to ultralytics.
     ``things_of`` names the cameras in whose pictures other things are boxed, too (None: all). Raises WeightsError where they are
     missing, unreadable, of another kind, or where the extra that reads them is not installed.
     """
@@ -26,6 +26,10 @@ def load_detector(
         from vision.detectors.openvino_yolo import OpenVinoYolo
 
         return OpenVinoYolo(weights, chosen, things_of)
+    if weights.suffix == ".onnx":
+        from vision.detectors.onnx_yolo import OnnxYolo
+
+        return OnnxYolo(weights, chosen, things_of)
     if weights.suffix in VENDOR_SUFFIXES:
         from vision.detectors.ultralytics_yolo import UltralyticsYolo
 
@@ -33,5 +37,5 @@ def load_detector(
     raise WeightsError(
         "no detector weights of a kind that is understood" if weights.exists() else "detector weights not found",
         file=weights,
-        mend=f"name a folder with an OpenVINO model, or a file ending in {', '.join(VENDOR_SUFFIXES)}",
+        mend=f"name a folder with an OpenVINO model, or a file ending in {', '.join(('.onnx', *VENDOR_SUFFIXES))}",
     )

@@ -9,14 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from vision.detectors.assemble import assemble
 from vision.detectors.base import Detector, Pending, WeightsError, fingerprint
-from vision.detectors.decode import Boxes, Limits, decode_class, decode_others
-from vision.detectors.hands import drop_weak
 from vision.detectors.letterbox import Letterbox
-from vision.detectors.metadata import HAND, PERSON, ModelMetadata, read_metadata
+from vision.detectors.metadata import ModelMetadata, read_metadata
 from vision.detectors.settings import DetectorSettings
-from vision.types import F32, U8, Detections, Frame
+from vision.detectors.yolo_head import YoloHead, check_output
+from vision.types import U8, Detections, Frame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,13 +41,11 @@ class OpenVinoYolo(Detector):
     def __init__(self, weights: Path, settings: DetectorSettings, things_of: Container[str] | None = None) -> None:
         """``things_of`` names the cameras whose other things are boxed, too; None: all of them."""
         xml = _find_xml(weights)
-        self._metadata = read_metadata(xml.parent / "metadata.yaml")
-        self._settings = settings
-        self._things_of = things_of
-        self._limits = Limits(settings.max_candidates, settings.max_people)
+        metadata = read_metadata(xml.parent / "metadata.yaml")
+        self._head = YoloHead(metadata, settings, things_of)
         self._name = f"openvino:{xml.stem}"
         files = [xml, xml.with_suffix(".bin"), xml.parent / "metadata.yaml"]
-        self._compiled, self._input_size_px = compile_network(xml, self._metadata, settings)
+        self._compiled, self._input_size_px = compile_network(xml, metadata, settings)
         self._idle: list[_Slot] = []
         self._fingerprint = fingerprint("openvino-2", [path for path in files if path.exists()], settings)
 
@@ -82,38 +78,13 @@ class OpenVinoYolo(Detector):
     def finish(self, frame: Frame, letterbox: Letterbox, slot: _Slot) -> Detections:
         """Wait for a request and return what it found; the slot is free again. For the pending result alone."""
         slot.request.wait()
-        found = self._read(frame, letterbox, slot.request.get_output_tensor(0).data[0])
+        found = self._head.read(frame, letterbox, slot.request.get_output_tensor(0).data[0])
         self._idle.append(slot)
         return found
 
     def _new_slot(self) -> _Slot:
         width, height = self._input_size_px
         return _Slot(self._compiled.create_infer_request(), np.zeros((1, height, width, 3), np.uint8))
-
-    def _read(self, frame: Frame, letterbox: Letterbox, raw: F32) -> Detections:
-        has_hands = self._metadata.class_index(HAND) is not None
-        overlap = self._settings.boxes_overlap if has_hands else self._settings.overlap
-        people = self._boxes(raw, PERSON, self._settings.score, overlap)
-        hands = None
-        if has_hands:
-            found = self._boxes(raw, HAND, self._settings.hands.box_score, self._settings.hands.box_overlap)
-            hands = drop_weak(found.xyxy_px, found.scores, self._settings.hands.box_score)
-        keypoints = people.extra.reshape(-1, 17, 3) if self._metadata.extra_rows else None
-        return assemble(frame, letterbox, people, keypoints, hands, self._things(frame, raw), self._settings)
-
-    def _things(self, frame: Frame, raw: F32) -> Boxes | None:
-        unasked = self._things_of is not None and frame.camera_id not in self._things_of
-        if unasked or not self._metadata.knows_things:
-            return None
-        settings, metadata = self._settings.things, self._metadata
-        limits = Limits(self._settings.max_candidates, settings.max_count)
-        count = len(metadata.names)
-        return decode_others(raw, metadata.people_classes, count, settings.score, settings.overlap, limits)
-
-    def _boxes(self, raw: F32, name: str, score: float, overlap: float) -> Boxes:
-        index = self._metadata.class_index(name)
-        assert index is not None
-        return decode_class(raw, index, len(self._metadata.names), score, overlap, self._limits)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,23 +126,13 @@ def compile_network(xml: Path, metadata: ModelMetadata, settings: DetectorSettin
         if model.input(0).partial_shape.is_dynamic:
             model.reshape([1, 3, settings.height_px, settings.width_px])
         height, width = (int(side) for side in model.input(0).shape[2:])
-        _check_output(list(model.output(0).shape), metadata, xml)
+        check_output(list(model.output(0).shape), metadata, xml)
         return core.compile_model(_with_preprocessing(ov, model), "CPU", _properties(settings)), (width, height)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[-160:]
         raise WeightsError(
             f"OpenVINO cannot read the model: {reason}", file=xml, mend="export it anew, or fetch other weights"
         ) from error
-
-
-def _check_output(shape: list[int], metadata: ModelMetadata, xml: Path) -> None:
-    rows = 4 + len(metadata.names) + metadata.extra_rows
-    if len(shape) != 3 or shape[1] != rows:
-        raise WeightsError(
-            f"the output has shape {shape}, not (1, {rows}, anchors) as metadata.yaml tells",
-            file=xml,
-            mend="export it with nms=False",
-        )
 
 
 def _with_preprocessing(ov: Any, model: Any) -> Any:

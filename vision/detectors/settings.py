@@ -128,6 +128,11 @@ class DetectorSettings(Strict):
         default="throughput", description="whether several frames at once or one as soon as possible; the same result"
     )
     threads: int = Field(default=0, ge=0, le=256, description="threads of the network; 0 lets the runtime choose")
+    onnx_provider: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
+        default="auto",
+        description="what ONNX Runtime computes .onnx weights with; `auto`: CUDA where there is a card for it, else the "
+        "processor. TensorRT builds an engine first, which takes long",
+    )
     hands: HandSettings = HandSettings()
     things: ThingSettings = ThingSettings()
     appearance: AppearanceSettings = AppearanceSettings()

@@ -12,7 +12,7 @@ import numpy as np
 
 from vision.detectors.assemble import assemble
 from vision.detectors.base import Detector, Pending, WeightsError, fingerprint
-from vision.detectors.batches import BatchWorker
+from vision.detectors.batches import CARD_BATCH, BatchWorker
 from vision.detectors.decode import Boxes, Limits, suppress
 from vision.detectors.letterbox import Letterbox
 from vision.detectors.metadata import COCO_KEYPOINTS, HAND, PERSON, ModelMetadata
@@ -20,8 +20,6 @@ from vision.detectors.settings import DetectorSettings
 from vision.types import F32, Detections, Frame
 
 INSTALL = 'pip install "tillfree[ultralytics]"'
-CARD_BATCH = 16
-"""Pictures that a graphics card takes at once: a round of as many cameras as one card serves at 640x384."""
 UNREADABLE = (
     RuntimeError,
     OSError,
@@ -134,9 +132,9 @@ def _batch_of(model: Any, weights: Path) -> int:
 
     An engine takes as many as it was built for; a processor gains nothing by more than one.
     """
-    import torch
+    from ultralytics.utils.checks import cuda_is_available
 
-    if not torch.cuda.is_available() or weights.is_dir() or weights.suffix == ".onnx":
+    if not cuda_is_available() or weights.is_dir() or weights.suffix == ".onnx":
         return 1
     return int(model.overrides.get("batch", 1)) if weights.suffix == ".engine" else CARD_BATCH
 

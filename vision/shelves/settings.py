@@ -125,7 +125,12 @@ class ChangeSettings(Strict):
         le=10,
         description="how often a new look must be seen, with nothing old between, to be believed",
     )
-    settle_s: float = Field(default=0.45, ge=0, le=10, description="and how long it must have lasted (s)")
+    settle_s: float = Field(
+        default=0.35,
+        ge=0,
+        le=10,
+        description="and how long it must have lasted: two looks at shelves that are read five times a second (s)",
+    )
     closed_share: float = Field(
         default=0.7, ge=0, le=1, description="share of a new blob that must have settled: a passing arm has not"
     )

@@ -119,8 +119,17 @@ def wait_status(reader: CameraReader, is_so: Callable[[FeedStatus], object]) -> 
 class RtspServer:
     """GStreamer's RTSP server in a process of its own, with the bundled videos in a loop."""
 
-    def __init__(self, password: str = "") -> None:
+    def __init__(
+        self,
+        password: str = "",
+        videos: Path = VIDEOS,
+        cameras: tuple[str, ...] = ("cam1", "cam2"),
+        *,
+        in_step: bool = False,
+    ) -> None:
         self._password = password
+        self._videos = [f"{name}={videos / name}.mp4" for name in cameras]
+        self._options = ["--in-step"] if in_step else []
         self.port = 0
         self._process: subprocess.Popen[str] | None = None
 
@@ -133,13 +142,20 @@ class RtspServer:
 
     def start(self) -> None:
         """Begin, at the same port as before."""
-        videos = [f"cam{k}={VIDEOS / f'cam{k}.mp4'}" for k in (1, 2)]
-        command = [PYTHON, str(SCRIPT), "--port", str(self.port), "--password", self._password, *videos]
+        options = ["--port", str(self.port), "--password", self._password, *self._options]
+        command = [PYTHON, str(SCRIPT), *options, *self._videos]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         word, _, port = self._process.stdout.readline().partition(" ")
         assert word == "ready"
         self.port = int(port)
+
+    def wait_begun(self) -> int:
+        """Wait until names in step have begun their first round, and return the system's time then, in ns."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline().strip() == "begun"
+        return system_clock()
 
     def kill(self) -> None:
         """End as by a power cut."""

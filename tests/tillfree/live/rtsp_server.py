@@ -2,7 +2,8 @@
 
 Run by Debian's own Python, whose packages bring GStreamer: ``/usr/bin/python3 rtsp_server.py NAME=FILE.mp4 ...``.
 It prints a line ``ready PORT`` when it listens, and serves rtsp://127.0.0.1:PORT/NAME until it is killed. All who
-watch a name see the same picture at the same time. Debian packages: python3-gi, gir1.2-gst-rtsp-server-1.0,
+watch a name see the same picture at the same time. With ``--in-step`` cameras of one store agree: the first round of all
+names begins once somebody watches each of them, and a line ``begun`` says so. Debian packages: python3-gi, gir1.2-gst-rtsp-server-1.0,
 gstreamer1.0-plugins-base and -good.
 """
 
@@ -49,9 +50,10 @@ def read_units(path: str) -> tuple[Gst.Caps, list[Unit], int]:
 class Loop(GstRtspServer.RTSPMediaFactory):
     """A file that begins again when it ends, its times going on; shared by all who watch."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, clock: Rounds | None) -> None:
         super().__init__()
         self._caps, self._units, self._length_ns = read_units(path)
+        self._rounds = clock
         self.set_launch(PAYLOADER)
         self.set_shared(True)
         self.connect("media-configure", self._configure)
@@ -59,18 +61,63 @@ class Loop(GstRtspServer.RTSPMediaFactory):
     def _configure(self, _factory: GstRtspServer.RTSPMediaFactory, media: GstRtspServer.RTSPMedia) -> None:
         source = media.get_element().get_by_name_recurse_up("source")
         source.set_property("caps", self._caps)
-        source.connect("need-data", self._feed, self._endless())
+        began_us = GLib.get_monotonic_time()
+        if self._rounds is not None:
+            self._rounds.watched(self)
+        source.connect("need-data", self._feed, self._endless(began_us))
 
-    def _endless(self) -> Iterator[tuple[Unit, int]]:
-        return ((unit, number * self._length_ns) for number in itertools.count() for unit in self._units)
+    def _endless(self, began_us: int) -> Iterator[tuple[Unit, int] | None]:
+        """Yield units with the shift of their times, for a media that began then; None while others are not watched yet.
 
-    def _feed(self, source: Gst.Element, _wanted: int, units: Iterator[tuple[Unit, int]]) -> None:
-        (data, pts_ns, delta), shift_ns = next(units)
+        The first unit is sent at once in any case: without one the server cannot tell what it serves.
+        """
+        if self._rounds is not None and not self._rounds.have_begun:
+            yield self._units[0], 0
+            while not self._rounds.have_begun:
+                yield None
+        late_us = 0 if self._rounds is None else self._rounds.began_us - began_us
+        for number in itertools.count():
+            for unit in self._units:
+                shift_ns = number * self._length_ns + late_us * 1000
+                if unit[1] + shift_ns >= 0:
+                    yield unit, shift_ns
+
+    def _feed(self, source: Gst.Element, wanted: int, units: Iterator[tuple[Unit, int] | None]) -> None:
+        found = next(units)
+        if found is None:
+            GLib.timeout_add(2, self._feed_later, source, wanted, units)
+            return
+        (data, pts_ns, delta), shift_ns = found
         buffer = Gst.Buffer.new_wrapped(data)
         buffer.pts = buffer.dts = pts_ns + shift_ns
         if delta:
             buffer.set_flags(Gst.BufferFlags.DELTA_UNIT)
         source.emit("push-buffer", buffer)
+
+    def _feed_later(self, source: Gst.Element, wanted: int, units: Iterator[tuple[Unit, int] | None]) -> bool:
+        self._feed(source, wanted, units)
+        return False
+
+
+class Rounds:
+    """When the first round of all names began: once somebody watches each of them."""
+
+    def __init__(self, names: int) -> None:
+        self._awaited = names
+        self._watched: set[Loop] = set()
+        self.began_us = 0
+
+    @property
+    def have_begun(self) -> bool:
+        return self.began_us > 0
+
+    def watched(self, loop: Loop) -> None:
+        """Hear that somebody watches a name."""
+        self._watched.add(loop)
+        if len(self._watched) == self._awaited and not self.have_begun:
+            self.began_us = GLib.get_monotonic_time()
+            sys.stdout.write("begun\n")
+            sys.stdout.flush()
 
 
 def ask_password(server: GstRtspServer.RTSPServer, factories: list[Loop], user: str, password: str) -> None:
@@ -101,6 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="*", metavar="NAME=FILE.mp4")
     parser.add_argument("--check", action="store_true", help="say by the exit code whether all parts are there")
+    parser.add_argument("--in-step", action="store_true", help="let all begin together, once all are watched")
     parser.add_argument("--port", default="0")
     parser.add_argument("--user", default="viewer")
     parser.add_argument("--password", default="")
@@ -111,8 +159,9 @@ def main() -> None:
         return
     server = GstRtspServer.RTSPServer(address="127.0.0.1", service=asked.port)
     factories = []
+    rounds = Rounds(len(asked.files)) if asked.in_step else None
     for name, _, path in (entry.partition("=") for entry in asked.files):
-        factories.append(Loop(path))
+        factories.append(Loop(path, rounds))
         server.get_mount_points().add_factory(f"/{name}", factories[-1])
     if asked.password:
         ask_password(server, factories, asked.user, asked.password)
