@@ -72,7 +72,7 @@ class Checkout:
 
     def forget(self, before_ns: int) -> None:
         """Forget what was over before then; see ``State.forget``."""
-        self.state.forget(before_ns)
+        self._log.forget(before_ns)
 
     def handle(self, given: CheckoutInput) -> tuple[CheckoutEvent, ...]:
         """Take one input and return what came of it, and of the time that passed before it.
@@ -137,8 +137,8 @@ class Checkout:
 
     def _next_timer(self) -> Timer | None:
         """Return what falls due next; it is looked for anew only after an event."""
-        if self._next is None or self._next[0] != self.state.version:
-            self._next = (self.state.version, min(self._timers(), key=lambda item: item[0], default=None))
+        if self._next is None or self._next[0] != self._log.version:
+            self._next = (self._log.version, min(self._timers(), key=lambda item: item[0], default=None))
         return self._next[1]
 
     def _timers(self) -> Iterator[Timer]:
@@ -159,7 +159,7 @@ class Checkout:
 
     def _draft(self, at_ns: int) -> None:
         """Emit the draft of each closed visit whose cart or open reviews changed since its last one."""
-        if self._drafted == self.state.version:
+        if self._drafted == self._log.version:
             return
         for visit in tuple(self.state.visits.values()):
             if visit.closed_at_ns is None:
@@ -168,7 +168,7 @@ class Checkout:
             last = self.state.drafts.get(visit.visit_id)
             if last is None or (last.lines, last.open_review_ids) != (lines, reviews):
                 self._log.emit(ReceiptDrafted(visit.visit_id, at_ns, lines, reviews))
-        self._drafted = self.state.version
+        self._drafted = self._log.version
 
 
 def planogram(store: Store) -> dict[str, str]:

@@ -31,12 +31,20 @@ class Log:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self.version = 0
+        """Rises with each event: what follows from the state alone, such as what falls due next, stays till then."""
         self._fresh: list[CheckoutEvent] = []
 
     def emit(self, event: CheckoutEvent) -> None:
         """Apply ``event`` and keep it for the caller."""
         self.state.apply(event)
+        self.version += 1
         self._fresh.append(event)
+
+    def forget(self, before_ns: int) -> None:
+        """Forget what was over before then; see ``State.forget``."""
+        self.state.forget(before_ns)
+        self.version += 1
 
     def take(self) -> tuple[CheckoutEvent, ...]:
         """Return what was emitted since the last call."""

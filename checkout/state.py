@@ -94,12 +94,9 @@ class State:
         self.drafts: dict[str, ReceiptDrafted] = {}
         self.cart_events = 0
         self.reviews_opened = 0
-        self.version = 0
-        """Counts events: what follows from the state alone, such as what falls due next, is the same until it rises."""
 
     def apply(self, event: CheckoutEvent) -> None:
         """Take one event in. Time never runs backwards."""
-        self.version += 1
         self.now_ns = event.at_ns if self.now_ns is None else max(self.now_ns, event.at_ns)
         match event:
             case GateScanned():

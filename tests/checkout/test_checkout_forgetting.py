@@ -46,7 +46,7 @@ def _moved(given_input: CheckoutInput, shift_ns: int) -> CheckoutInput:
     return dataclasses.replace(given_input, **changes)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(stories(), stories(), POLICIES, st.integers(0, 130), st.booleans())
 def test_forgetting_changes_no_later_event(
     before: list[CheckoutInput], after: list[CheckoutInput], policy: CheckoutPolicy, until_s: int, twice: bool
@@ -62,7 +62,7 @@ def test_forgetting_changes_no_later_event(
     assert kept.finish(400 * S) == forgetful.finish(400 * S)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(stories(), stories(), POLICIES, st.booleans())
 def test_a_log_that_begins_with_what_was_carried_goes_on_alike(
     before: list[CheckoutInput], after: list[CheckoutInput], policy: CheckoutPolicy, forget: bool
