@@ -137,6 +137,7 @@ def test_weights_that_onnx_runtime_cannot_read(
     assert str(weights) in complaint(capsys)
 
 
+@pytest.mark.slow
 @pytest.mark.ultralytics
 def test_weights_that_ultralytics_cannot_read(tiny_recording: Path, tmp_path: Path, repo_dir: Path) -> None:
     pytest.importorskip("ultralytics", reason="needs: pip install 'tillfree[ultralytics]'")

@@ -12,7 +12,7 @@ import yaml
 from tillfree.commands.demo import DEFAULT
 from tillfree.replay import EVENTS_FILE, TAPE_FILE, ReplayOptions, replay
 
-QUICK_S = 12.0
+QUICK_S = 8.0
 
 
 @pytest.fixture(scope="module")
