@@ -13,7 +13,7 @@ import enum
 import json
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -92,6 +92,20 @@ class EventLog(Protocol):
     def write(self, events: Iterable[object]) -> None:
         """Append events that became known together."""
         ...
+
+
+class HeardLog:
+    """A log of whose events somebody hears, in order, once they are written."""
+
+    def __init__(self, log: EventLog, hear: Callable[[object], None]) -> None:
+        self._log, self._hear = log, hear
+
+    def write(self, events: Iterable[object]) -> None:
+        """See ``EventLog.write``."""
+        written = tuple(events)
+        self._log.write(written)
+        for event in written:
+            self._hear(event)
 
 
 class EventLogWriter:

@@ -22,6 +22,7 @@ from billing.http.watch import Watch
 from store_layout.model import Identifier
 from tillfree.live import errors
 from tillfree.live.gatekeeper import Gatekeeper
+from tillfree.live.health import HealthReport
 from tillfree.live.keys import Keys
 from tillfree.live.metrics import NodeMetrics
 from tillfree.live.models import (
@@ -91,9 +92,10 @@ def create_app(
     clock: Clock,
     *,
     per_s: float = 50.0,
+    health: Callable[[], HealthReport] | None = None,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
-    """Return the app. ``per_s``: calls a second that each key may make, ten seconds' worth at once."""
+    """Return the app. ``per_s``: calls a second that each key may make, ten seconds' worth at once; ``health`` is for metrics."""
     app = FastAPI(
         title="Tillfree node",
         version="1",
@@ -106,7 +108,7 @@ def create_app(
         generate_unique_id_function=_operation_id,
     )
     limiter = RateLimiter(per_s, max(1, int(per_s * 10)))
-    app.state.node = NodeParts(gatekeeper, node, keys, skus, clock, limiter, NodeMetrics(node.view))
+    app.state.node = NodeParts(gatekeeper, node, keys, skus, clock, limiter, NodeMetrics(node.view, health))
     app.include_router(router)
     problems.install(app)
     app.add_exception_handler(errors.LiveError, _live_error)

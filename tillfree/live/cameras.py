@@ -9,6 +9,7 @@ from store_layout.model import Camera
 from tillfree.live.feed_settings import FeedSettings
 from tillfree.live.feed_status import FeedStatus
 from tillfree.live.feeds import CameraFeed, CameraReader, Reader, stop_all
+from tillfree.live.packets import PacketSink
 from vision.types import Frame
 
 _AGAIN_NS = 5 * 1_000_000_000
@@ -52,7 +53,10 @@ class LiveCameras:
         settings: FeedSettings,
         clock: Callable[[], int],
         tell: Callable[[str], None],
+        packets: PacketSink | None = None,
     ) -> None:
+        """``packets`` is given the video as it comes, for evidence."""
+        self._packets = packets
         self._cameras, self._feeds, self._settings, self._clock, self._tell = cameras, feeds, settings, clock, tell
         self._readers: dict[str, Reader] = {}
         self._begun_ns: dict[str, int] = {}
@@ -90,7 +94,9 @@ class LiveCameras:
         )
 
     def _begin(self, feed: CameraFeed) -> None:
-        reader = CameraReader(self._cameras[feed.camera_id], feed, self._put, self._clock, self._settings)
+        reader = CameraReader(
+            self._cameras[feed.camera_id], feed, self._put, self._clock, self._settings, packets=self._packets
+        )
         self._readers[feed.camera_id] = reader
         self._begun_ns[feed.camera_id] = self._clock()
         reader.start()

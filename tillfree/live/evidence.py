@@ -45,6 +45,7 @@ from vision.types import Detections, Frame, Interaction, Observation
 _S = 1_000_000_000
 _TIDY_NS = _S
 _WAIT_S = 0.5
+_LOOK_S = 0.05
 _INTERACTIONS = 1_000
 """Interactions that are remembered for reviews about them, which mostly open at once: hours of a busy store."""
 
@@ -110,6 +111,13 @@ class Evidence:
         for thread in self._threads:
             thread.start()
 
+    def finish(self, stopped: Event) -> None:
+        """Make the clips that wait out of the video that is there, for no more comes, and end; at once if ``stopped`` is set."""
+        self._ring.video_over()
+        while len(self._queue) and self._crashed is None and not stopped.wait(_LOOK_S):
+            pass
+        self.stop()
+
     def stop(self) -> None:
         """End both, after the picture at hand. Clips that wait are given up, and the buffer is deleted."""
         for thread in self._threads:
@@ -133,12 +141,19 @@ class Evidence:
         self._detections.add(detections)
 
     def happened(self, instant: Instant) -> None:
-        """Hear of interactions; with ``clips: interactions``, ask for a clip of each."""
-        for event in instant.events:
-            if isinstance(event, Interaction):
+        """See ``Watcher.happened``: what follows from an instant comes with its events, to ``written``."""
+
+    def written(self, event: object) -> None:
+        """Hear of what was written to the log: ask for clips of reviews, and as the settings say of interactions."""
+        match event:
+            case Interaction():
                 self._remember(event)
                 if self._settings.clips == "interactions":
                     self.cut(clip_of_interaction(event, self._cameras, self._settings))
+            case ReviewOpened():
+                self.reviewed(event)
+            case _:
+                pass
 
     def reviewed(self, review: ReviewOpened) -> bool:
         """Ask for a clip of what an operator is asked about; return as ``cut``, False where no clips are wanted."""
@@ -219,6 +234,8 @@ class Evidence:
             self._interactions.popitem(last=False)
 
     def _is_due(self, job: ClipJob) -> bool:
+        if self._ring.is_whole:
+            return True
         to_ns = job.request.to_ns
         has_waited = self._clock() >= to_ns + round(self._settings.cover_wait_s * _S)
         return has_waited or self._ring.holds_until(job.camera_id, to_ns)

@@ -300,7 +300,8 @@ class Faults:
         is_fed = any(camera.is_up for camera in cameras)
         self._inference.update(is_fed and quiet_ns >= self._settings.no_inference_s * _S, at_ns)
         self._room.update(is_full, at_ns)
-        said = list(_in_words(unwatched, {camera.camera_id: camera.detail for camera in cameras}))
+        details = {camera.camera_id: camera.detail for camera in cameras}
+        said = list(_in_words(unwatched, details, len(self._places)))
         said += ["nothing is looked at, though cameras send"] if self._inference.is_set else []
         said += ["the disk is full: no evidence can be kept"] if self._room.is_set else []
         return tuple(said)
@@ -317,14 +318,15 @@ class Faults:
         return Latch(after_s, self._settings.good_again_s)
 
 
-def _in_words(places: Iterable[Watched], details: Mapping[str, str]) -> Iterable[str]:
-    """Yield one sentence for each gate and shelf, with what is wrong with its cameras."""
-    by_where: dict[str, dict[str, None]] = {}
-    for place in places:
-        by_where.setdefault(place.where, {}).update(dict.fromkeys(place.cameras))
-    for where, cameras in by_where.items():
-        why = ", ".join(f"{camera} {details.get(camera) or 'is back, and must stay so'}" for camera in cameras)
-        yield f"nobody watches {where}: {why}"
+def _in_words(places: Sequence[Watched], details: Mapping[str, str], n_places: int) -> Iterable[str]:
+    """Yield one sentence for all gates and shelves that nobody watches, with what is wrong with their cameras."""
+    if not places:
+        return
+    where = dict.fromkeys(place.where for place in places)
+    cameras = dict.fromkeys(camera for place in places for camera in place.cameras)
+    what = "any gate or shelf" if len(places) == n_places else ", ".join(where)
+    why = ", ".join(f"{camera} {details.get(camera) or 'is back, and must stay so'}" for camera in cameras)
+    yield f"nobody watches {what}: {why}"
 
 
 def _detail(feed: FeedLike | None, picture: PictureState | None) -> str:

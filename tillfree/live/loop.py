@@ -16,16 +16,18 @@ from tillfree.live.cameras import Feeds
 from tillfree.live.coverage import Coverage
 from tillfree.live.engine import Engine
 from tillfree.live.errors import PartDied
+from tillfree.live.evidence import Evidence
+from tillfree.live.health import Health
 from tillfree.live.history import History
 from tillfree.live.inbox import NodeInbox, Queued
-from tillfree.live.node import AlertRow, CameraRow, GateReported, NodeView, ReportKind
+from tillfree.live.node import AlertRow, GateReported, NodeView, ReportKind
 from tillfree.live.queues import FrameQueues, QueueCounts
 from tillfree.live.rejoining import PeopleFile, Rejoining
 from tillfree.live.relay import RelayBiller
 from tillfree.live.view import (
     billing_alerts,
     billing_problem,
-    camera_rows,
+    evidence_problem,
     gate_rows,
     gates_seen_by,
     people_inside,
@@ -51,10 +53,11 @@ class LiveParts:
     """What the loop drives; ``store.open_store`` puts it together."""
 
     geometry: StoreGeometry
-    absent: tuple[str, ...]
     feeds: Feeds
     queues: FrameQueues
     activity: Activity
+    evidence: Evidence
+    health: Health
     engine: Engine
     run: StoreRun
     checkout: Checkout
@@ -111,11 +114,12 @@ class StoreLoop:
             parts.engine.step(_WAIT_S)
             self._hear()
             self._tend(parts.clock())
-        self._end(finish=end_visits and self._is_over())
+        self._end(stopped, finish=end_visits and self._is_over())
 
     def _start(self) -> None:
         parts = self._parts
         parts.run.resume()
+        parts.evidence.start()
         parts.relay.start()
         for worker in parts.workers:
             worker.start()
@@ -124,7 +128,7 @@ class StoreLoop:
             server.start()
         parts.feeds.start(parts.queues.put)
 
-    def _end(self, *, finish: bool) -> None:
+    def _end(self, stopped: Event, *, finish: bool) -> None:
         """Take what is in flight. Gates are shut first, so that nobody is let in who would not be heard of."""
         parts = self._parts
         parts.inbox.publish(NodeView(parts.run.ended_at_ns, is_open=False))
@@ -137,10 +141,13 @@ class StoreLoop:
         self._hear()
         if finish:
             parts.run.finish()
-        if finish:
             parts.people_file.note(parts.clock(), ())
         else:
             self._note(parts.clock())
+        if self._is_over():
+            parts.evidence.finish(stopped)
+        else:
+            parts.evidence.stop()
         parts.relay.stop()
         parts.run.poll()
         self._hear()
@@ -194,12 +201,13 @@ class StoreLoop:
     # -- upkeep -----------------------------------------------------------------------
 
     def _tend(self, now_ns: int) -> None:
-        if now_ns - self._published_ns >= _PUBLISH_NS:
-            self._publish(now_ns)
         if now_ns - self._tended_ns >= _TEND_NS:
             self._tended_ns = now_ns
             self._look_after(now_ns)
+            self._publish(now_ns)
             self._show(self._state(now_ns))
+        if now_ns - self._published_ns >= _PUBLISH_NS:
+            self._publish(now_ns)
         if now_ns - self._noted_ns >= self._parts.note_ns:
             self._note(now_ns)
         if now_ns - self._forgot_ns >= _FORGET_NS:
@@ -216,6 +224,7 @@ class StoreLoop:
         parts = self._parts
         parts.history.tend(now_ns, parts.run.fold, parts.checkout.state)
         parts.feeds.tend(now_ns)
+        parts.health.tend(now_ns)
         self._watch_shelves()
         parts.relay.start()
         for worker in parts.workers:
@@ -229,7 +238,7 @@ class StoreLoop:
         parts, at_ns = self._parts, self._parts.run.ended_at_ns
         if at_ns == 0:
             return
-        up = [status.camera_id for status in parts.feeds.statuses() if status.state == "live"]
+        up = [camera.camera_id for camera in parts.health.report().cameras if camera.is_good]
         visits = [visit.visit_id for visit in parts.checkout.state.visits.values() if visit.closed_at_ns is None]
         unseen = parts.coverage.see(up, at_ns, visits)
         if unseen is not None:
@@ -237,22 +246,23 @@ class StoreLoop:
 
     def _publish(self, now_ns: int) -> None:
         self._published_ns = now_ns
-        self._parts.inbox.publish(self._view(now_ns))
+        self._parts.inbox.publish(self._view())
 
-    def _view(self, now_ns: int) -> NodeView:
+    def _view(self) -> NodeView:
         parts = self._parts
         state, fold, status = parts.checkout.state, parts.run.fold, parts.relay.status()
-        cameras = camera_rows(parts.feeds.statuses(), parts.absent, parts.activity, now_ns)
+        report = parts.health.report()
         return NodeView(
             parts.run.ended_at_ns,
             is_open=True,
             people_inside=people_inside(state),
             visits=visit_rows(state, fold),
             reviews=tuple(state.reviews.values()),
-            gates=gate_rows(self._seen_by, cameras),
-            cameras=cameras,
-            faults=_faults(cameras),
+            gates=gate_rows(self._seen_by, report.rows),
+            cameras=report.rows,
+            faults=report.faults,
             billing=billing_problem(status),
+            evidence=evidence_problem(report.evidence),
             alerts=tuple(sorted((*billing_alerts(status), *self._reports, *parts.doubts), key=lambda each: each.at_ns)),
         )
 
@@ -260,15 +270,10 @@ class StoreLoop:
         parts = self._parts
         behind_s = max(0, now_ns - parts.run.ended_at_ns) / _S
         return LiveState(
-            self._view(now_ns),
+            self._view(),
             parts.queues.counts(),
             parts.activity.frames,
             parts.run.late_count,
             behind_s,
             parts.relay.status().waiting,
         )
-
-
-def _faults(cameras: tuple[CameraRow, ...]) -> tuple[str, ...]:
-    """Return what keeps the store from being open."""
-    return () if any(row.is_up for row in cameras) else ("no camera is up",)

@@ -204,7 +204,7 @@ class Probe(Strict):
 class HealthRow(Strict):
     """A part of the store and how it is."""
 
-    part: Literal["store", "engine", "billing", "camera", "gate"]
+    part: Literal["store", "engine", "billing", "evidence", "camera", "gate"]
     name: str
     is_up: bool
     detail: str
@@ -233,6 +233,7 @@ def health_of(view: NodeView, at_ns: int, view_age_max_s: float) -> NodeHealth:
         HealthRow(part="store", name="store", is_up=view.is_open and not faults, detail=faults or _closed(view)),
         HealthRow(part="engine", name="engine", is_up=is_fresh, detail="" if is_fresh else behind),
         HealthRow(part="billing", name="billing", is_up=not view.billing, detail=view.billing),
+        HealthRow(part="evidence", name="evidence", is_up=not view.evidence, detail=view.evidence),
     ]
     rows += [
         HealthRow(

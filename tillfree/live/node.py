@@ -99,7 +99,7 @@ class NodeView:
     """The store as the engine saw it at ``at_ns``, the time of its latest instant.
 
     ``faults`` are what keeps the store from being open, in words; without any, a store that is not open is closed.
-    ``billing`` says why billing takes no orders at present, empty while it does. ``alerts`` are the latest, oldest first.
+    ``billing`` says why billing takes no orders at present, ``evidence`` why clips are missing; both are empty where all is well. ``alerts`` are the latest, oldest first.
     """
 
     at_ns: int
@@ -111,6 +111,7 @@ class NodeView:
     cameras: tuple[CameraRow, ...] = ()
     faults: tuple[str, ...] = ()
     billing: str = ""
+    evidence: str = ""
     alerts: tuple[AlertRow, ...] = ()
 
     def sees(self, gate_id: str) -> bool:

@@ -11,7 +11,9 @@ from recordings.errors import RecordingError
 from recordings.files import LoadedRecording
 from tillfree.live.feed_status import FeedRecord, FeedStatus
 from tillfree.live.pacing import wait_until
+from tillfree.live.packets import PacketSink
 from tillfree.live.reader_thread import ReaderThread
+from tillfree.live.recorded_packets import RecordedPackets
 from tillfree.live.stream_clock import ClockReading
 from tillfree.sources.video import CameraSource, camera_sources, frames, probe
 from vision.types import Frame
@@ -40,9 +42,11 @@ class PacedFile:
         speed: float,
         loop_ns: int | None,
         stamp: Stamp,
+        packets: PacketSink | None = None,
     ) -> None:
         self._source, self._put, self._clock = source, put, clock
         self._start_ns, self._speed, self._loop_ns, self._stamp = start_ns, speed, loop_ns, stamp
+        self._packets = None if packets is None else RecordedPackets(source, packets, clock, speed)
         self._record = FeedRecord(source.camera_id, _STALLED_NS)
         self._thread = ReaderThread(f"paced-{source.camera_id}", self._run, self._record.ended)
         self._index = 0
@@ -77,15 +81,22 @@ class PacedFile:
         except RecordingError as error:
             self._record.ended(str(error))
             return
+        finally:
+            if self._packets is not None:
+                self._packets.end()
         self._record.ended()
 
     def _play(self, shift_ns: int, stopped: Event) -> bool:
         """Put all frames once; return False where it was told to stop meanwhile."""
+        if self._packets is not None:
+            self._packets.begin()
         for frame in frames(self._source):
-            offset_ns = frame.captured_at_ns - self._source.started_at_ns + shift_ns
-            live_ns = self._start_ns + round(offset_ns / self._speed)
+            recorded_ns = frame.captured_at_ns - self._source.started_at_ns
+            live_ns = self._start_ns + round((recorded_ns + shift_ns) / self._speed)
             if not wait_until(live_ns, self._clock, stopped):
                 return False
+            if self._packets is not None:
+                self._packets.give_until(recorded_ns - self._source.offset_ns, live_ns)
             captured_ns = live_ns if self._stamp == "live" else frame.captured_at_ns + shift_ns
             self._give(replace(frame, index=self._index, captured_at_ns=captured_ns))
         return not stopped.is_set()
@@ -107,10 +118,11 @@ def recorded_readers(
     speed: float = 1.0,
     loop: bool = False,
     stamp: Stamp = "live",
+    packets: PacketSink | None = None,
 ) -> tuple[PacedFile, ...]:
     """Return a reader for each camera of a recording, not yet started; second 0 is at ``start_ns`` of ``clock``.
 
-    Every file is probed first. With ``loop``, all cameras begin again when the longest is at its end. Raises
+    ``packets`` is given the video as it is stored, for evidence. Every file is probed first. With ``loop``, all cameras begin again when the longest is at its end. Raises
     RecordingError where a file cannot be decoded, and ValueError for a speed that is not above 0.
     """
     if speed <= 0:
@@ -118,4 +130,4 @@ def recorded_readers(
     sources = camera_sources(loaded)
     ends_ns = [source.offset_ns + round(probe(source).duration_s * _S) for source in sources]
     loop_ns = max(ends_ns) if loop else None
-    return tuple(PacedFile(source, put, clock, start_ns, speed, loop_ns, stamp) for source in sources)
+    return tuple(PacedFile(source, put, clock, start_ns, speed, loop_ns, stamp, packets) for source in sources)

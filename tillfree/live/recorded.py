@@ -18,6 +18,7 @@ from tillfree.live.feed_status import FeedStatus
 from tillfree.live.feeds import stop_all
 from tillfree.live.paced import PacedFile, recorded_readers
 from tillfree.live.pacing import wait_until
+from tillfree.live.packets import PacketSink
 from tillfree.live.standing import write_whole
 from tillfree.sources.video import camera_sources, probe
 from tillfree.system import scaled_clock, system_clock
@@ -45,9 +46,11 @@ class RecordedFeeds:
         playing: Playing,
         decide: Decide,
         tell: Callable[[str], None],
+        packets: PacketSink | None = None,
         *,
         loop: bool = False,
     ) -> None:
+        self._packets = packets
         self._loaded, self._playing, self._clock = loaded, playing, playing.clock
         self._decide, self._tell, self._loop = decide, tell, loop
         self._start_ns = self._resumed_ns = 0
@@ -64,7 +67,9 @@ class RecordedFeeds:
             if frame.captured_at_ns >= self._resumed_ns:
                 put(frame)
 
-        self._readers = recorded_readers(self._loaded, put_new, self._clock, self._start_ns, loop=self._loop)
+        self._readers = recorded_readers(
+            self._loaded, put_new, self._clock, self._start_ns, loop=self._loop, packets=self._packets
+        )
         self._scanner = Thread(target=self._post_scans, name="recorded-scans", daemon=True)
         for reader in self._readers:
             reader.start()

@@ -65,6 +65,8 @@ class PacketRing:
         self._count = 0
         self._is_paused = False
         self._is_closed = False
+        self._has_ended = False
+        self._is_whole = False
         self.problem: str | None = None
 
     def put(self, camera_id: str, packet: EncodedPacket) -> None:
@@ -84,7 +86,9 @@ class PacketRing:
     def write(self, wait_s: float) -> None:
         """Write what waits, after waiting up to ``wait_s`` for something; end files from which nothing comes any more."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_closed or self._waits(), wait_s)
+            self._changed.wait_for(
+                lambda: self._is_closed or self._waits() or (self._has_ended and not self._is_whole), wait_s
+            )
             taken = {camera: tuple(line.waiting) for camera, line in self._lines.items()}
             for line in self._lines.values():
                 line.waiting.clear()
@@ -93,6 +97,18 @@ class PacketRing:
             for packet in packets:
                 self._guarded(self._lines[camera_id], packet)
         self._end_silent()
+        self._is_whole = self._has_ended and not self._waits()
+
+    def video_over(self) -> None:
+        """Hear that nothing more comes: the files that are open are ended with what was put."""
+        with self._changed:
+            self._has_ended = True
+            self._changed.notify_all()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that was put is in whole files, after ``video_over``."""
+        return self._is_whole
 
     def pause(self, *, is_paused: bool) -> None:
         """Take nothing more, or go on with the next key frames."""
@@ -196,10 +212,10 @@ class PacketRing:
         return lasted_ns >= due_s * _S
 
     def _end_silent(self) -> None:
-        """End files whose camera has sent nothing for longer than one lasts: clips wait for them."""
+        """End files whose camera has sent nothing for longer than one lasts, or sends no more: clips wait for them."""
         silent_ns = round(2 * self._settings.segment_s * _S)
         for line in self._lines.values():
-            if line.open is not None and self._clock() - line.open.to_ns > silent_ns:
+            if line.open is not None and (self._has_ended or self._clock() - line.open.to_ns > silent_ns):
                 self._end(line)
 
     def _end(self, line: _Line) -> None:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from checkout.checkout import Checkout
 from recordings.files import LoadedRecording, load_recording
 from store_layout.errors import InputError
 from store_layout.geometry import StoreGeometry
+from tillfree.eventlog import HeardLog
 from tillfree.live.activity import Activity
 from tillfree.live.api import create_app
 from tillfree.live.books import LiveBooks, open_books
 from tillfree.live.cameras import Feeds, LiveCameras
 from tillfree.live.coverage import Coverage
 from tillfree.live.engine import Engine
+from tillfree.live.evidence import Evidence
 from tillfree.live.gatekeeper import Gatekeeper
+from tillfree.live.health import Health, HealthSources
 from tillfree.live.history import History, Restored
 from tillfree.live.inbox import NodeInbox
 from tillfree.live.loop import LiveParts
@@ -30,6 +33,7 @@ from tillfree.live.rejoining import PeopleFile, Rejoining
 from tillfree.live.relay import RelayBiller
 from tillfree.live.settings import GateSettings
 from tillfree.live.storefile import StoreConfig
+from tillfree.live.watched import watched_places
 from tillfree.prices import price_book
 from tillfree.run import StoreRun
 from tillfree.serving import ServerThread
@@ -46,6 +50,7 @@ _INBOX = "inbox.journal"
 _GATES = "gates.journal"
 _AS_LIVE = "as-live.json"
 _PEOPLE = "people.json"
+_EVIDENCE = "evidence"
 _DOUBTS = 50
 
 Tell = Callable[[str], None]
@@ -90,24 +95,25 @@ def open_store(
         tell("this machine's clock is behind the store's log: set it, for visits end by it")
     books = open_books(config, data, settings, price_book(config.store, config.prices_path), clock, tell, stack)
     gatekeeper = _gatekeeper(config, data, inbox, books, settings, tell, stack)
+    evidence = _evidence(config, data, settings, clock, inbox)
     feeds: Feeds
     if loaded is None or as_live is None or playing is None:
         cameras = {camera.id: camera for camera in config.store.cameras}
-        feeds = LiveCameras(cameras, config.feeds, settings.feeds, clock, tell)
+        feeds = LiveCameras(cameras, config.feeds, settings.feeds, clock, tell, evidence.keep)
     else:
-        feeds = RecordedFeeds(loaded, playing, gatekeeper.decide, tell, loop=as_live.loop)
+        feeds = RecordedFeeds(loaded, playing, gatekeeper.decide, tell, evidence.keep, loop=as_live.loop)
+    found = _detector(config, settings, loaded, tell) if detector is None else detector
+    parts = _parts(config, data, settings, clock, inbox, books, history, restored, feeds, evidence, found, tell)
     skus = frozenset(product.sku for product in config.store.products)
-    servers = [
-        ServerThread(create_app(gatekeeper, inbox, books.keys, skus, clock), config.listen.host, config.listen.port)
-    ]
+    app = create_app(gatekeeper, inbox, books.keys, skus, clock, health=parts.health.report)
+    servers = [ServerThread(app, config.listen.host, config.listen.port)]
     if books.app is not None and books.shop is not None:
         servers.append(ServerThread(books.app, books.shop.host, books.shop.port))
-    found = _detector(config, settings, loaded, tell) if detector is None else detector
-    parts = _parts(config, data, settings, clock, inbox, books, history, restored, feeds, tuple(servers), found, tell)
     stops: list[Callable[[], None]] = [parts.relay.stop, *(each.stop for each in parts.workers), parts.feeds.stop]
-    for stop in (*stops, *(each.stop for each in parts.servers)):  # after a mistake they run still
+    stops.append(evidence.stop)
+    for stop in (*stops, *(each.stop for each in servers)):  # after a mistake they run still
         stack.callback(stop)
-    return parts
+    return replace(parts, servers=tuple(servers))
 
 
 def _parts(
@@ -120,7 +126,7 @@ def _parts(
     history: History,
     restored: Restored,
     feeds: Feeds,
-    servers: tuple[ServerThread, ...],
+    evidence: Evidence,
     detector: Detector,
     tell: Tell,
 ) -> LiveParts:
@@ -137,20 +143,23 @@ def _parts(
         first_person_id=max(history.numbers.last_person_id, people_file.last_person_id()) + 1,
         told=history.numbers.last_interaction,
     )
-    run = StoreRun(floor, checkout, relay, history, keep_paths=False, fold=restored.fold)
+    run = StoreRun(floor, checkout, relay, HeardLog(history, evidence.written), keep_paths=False, fold=restored.fold)
     queues = FrameQueues(geometry.cameras, settings.live.queues)
-    activity = Activity(geometry.cameras, queues)
+    activity = Activity(queues)
     stage = PixelStage(detector, geometry, settings.vision, live=True)
+    watched = watched_places(geometry, settings.vision.shelves.observer)
+    sources = HealthSources(feeds.statuses, queues.counts, lambda: stage.spared, evidence.status, relay.status)
+    health = Health(geometry.cameras, watched, settings.health, sources, clock)
     doubts: deque[AlertRow] = deque(maxlen=_DOUBTS)
     rejoining = Rejoining(
         geometry, before, settings.live.resumption, run.hear, lambda person, at_ns: doubts.append(_doubt(person, at_ns))
     )
-    engine = Engine(queues, stage, run, settings.live.engine, clock, (activity, rejoining))
+    engine = Engine(queues, stage, run, settings.live.engine, clock, (activity, rejoining, evidence, health))
     forget_ns = round(settings.live.history.forget_after_s * _S)
     note_ns = round(settings.live.resumption.snapshot_s * _S)
     return LiveParts(
-        geometry, config.absent, feeds, queues, activity, engine, run, checkout, history, inbox, relay,
-        books.workers, servers, _coverage(config, geometry, settings, restored, people_file), rejoining, people_file,
+        geometry, feeds, queues, activity, evidence, health, engine, run, checkout, history, inbox, relay,
+        books.workers, (), _coverage(config, geometry, settings, restored, people_file), rejoining, people_file,
         doubts, clock, forget_ns, note_ns,
     )  # fmt: skip
 
@@ -164,6 +173,23 @@ def _coverage(
     since = [at_ns for at_ns in (restored.last_ns, people_file.at_ns) if at_ns is not None]
     min_ns = round(settings.checkout.reviews.unseen_min_s * _S)
     return Coverage(slots_of, min_ns, max(since, default=None))
+
+
+def _evidence(
+    config: StoreConfig, data: Path, settings: RunSettings, clock: Callable[[], int], inbox: NodeInbox
+) -> Evidence:
+    """Return what keeps evidence. Raises InputError where its folder cannot be used."""
+
+    def open_reviews() -> Collection[str] | None:
+        view = inbox.view()
+        return [review.review_id for review in view.reviews] if view.at_ns else None
+
+    sizes = {camera.id: camera.resolution_px for camera in config.store.cameras}
+    try:
+        return Evidence(data / _EVIDENCE, sizes, settings.evidence, clock, open_reviews)
+    except OSError as error:
+        mend = "give this user the folder, or name another"
+        raise InputError(f"cannot be used: {error.strerror}", file=data / _EVIDENCE, mend=mend) from error
 
 
 def _doubt(person_id: int, at_ns: int) -> AlertRow:

@@ -9,8 +9,7 @@ import numpy as np
 from checkout.state import State, Visit
 from store_layout.geometry import StoreGeometry
 from tillfree.folds import StoreFold, VisitRecord
-from tillfree.live.activity import Activity
-from tillfree.live.feed_status import FeedStatus
+from tillfree.live.evidence import EvidenceStatus
 from tillfree.live.node import AlertRow, CameraRow, GateRow, VisitRow, VisitState
 from tillfree.live.relay import RelayStatus
 
@@ -25,23 +24,6 @@ def gates_seen_by(geometry: StoreGeometry) -> Mapping[str, tuple[str, ...]]:
         middle = np.array([[*gate.line_m.mean(axis=0), _CHEST_M]])
         found[gate.gate_id] = tuple(camera for camera in geometry.cameras if geometry.sees(camera, middle)[0])
     return found
-
-
-def camera_rows(
-    statuses: Sequence[FeedStatus], absent: Sequence[str], activity: Activity, now_ns: int
-) -> tuple[CameraRow, ...]:
-    """Return how each camera is."""
-    rows = [
-        CameraRow(
-            status.camera_id,
-            status.state == "live",
-            activity.rate(status.camera_id, now_ns),
-            activity.latest_ns.get(status.camera_id),
-            "" if status.state == "live" else f"{status.state}: {status.problem or 'no picture yet'}",
-        )
-        for status in statuses
-    ]
-    return (*rows, *(CameraRow(camera, False, 0.0, None, "absent") for camera in absent))
 
 
 def gate_rows(seen_by: Mapping[str, tuple[str, ...]], cameras: Sequence[CameraRow]) -> tuple[GateRow, ...]:
@@ -95,3 +77,8 @@ def billing_problem(status: RelayStatus) -> str:
     if status.problem is not None:
         return f"{status.waiting} orders wait: {status.problem}"
     return "" if status.is_running else "the relay does not run"
+
+
+def evidence_problem(status: EvidenceStatus | None) -> str:
+    """Return why evidence is missing, empty where all is well."""
+    return "" if status is None or status.problem is None else status.problem

@@ -21,7 +21,7 @@ class FakeReader:
 
     made: list[FakeReader]
 
-    def __init__(self, camera_: Camera, *_rest: Any) -> None:
+    def __init__(self, camera_: Camera, *_rest: Any, **_more: Any) -> None:
         self.camera_id, self.is_stopped = camera_.id, False
         self.state: State = "live"
         self.problem: str | None = None

@@ -328,7 +328,7 @@ def test_raw_video_is_refused_in_words(shop: MakeShop) -> None:
 
 def test_a_review_asks_for_the_cameras_that_saw_its_interaction(shop: MakeShop) -> None:
     made = shop(cameras=("cam1", "cam2", "cam3"))
-    made.evidence.happened(instant(interaction(cameras=("cam1", "cam3"))))
+    made.evidence.written(interaction(cameras=("cam1", "cam3")))
     assert made.evidence.status().clips_waiting == 0
     assert made.evidence.reviewed(review("review-1", "i-1"))
     assert made.evidence.status().clips_waiting == 2
@@ -338,7 +338,7 @@ def test_a_review_asks_for_the_cameras_that_saw_its_interaction(shop: MakeShop) 
 
 def test_interactions_ask_where_they_should(shop: MakeShop) -> None:
     made = shop(clips="interactions", before_s=0, after_s=0.2)
-    made.evidence.happened(instant(interaction(at_s=4.0)))
+    made.evidence.written(interaction(at_s=4.0))
     made.film(packets()[:90])
     made.make_all()
     made.evidence.reviewed(review("review-1", "i-1"))
@@ -353,7 +353,7 @@ def test_interactions_ask_where_they_should(shop: MakeShop) -> None:
 
 def test_no_clips_are_made_where_none_are_wanted(shop: MakeShop) -> None:
     made = shop(clips="none")
-    made.evidence.happened(instant(interaction()))
+    made.evidence.written(interaction())
     assert not made.evidence.reviewed(review("review-1", "i-1"))
     assert made.evidence.status().clips_waiting == 0
 

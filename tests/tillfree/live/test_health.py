@@ -178,8 +178,7 @@ def test_a_shelf_that_two_watch_is_missed_when_both_are_gone() -> None:
     store.lose("cam1")
     store.lose("cam2")
     assert store.run(20)[-1] == (
-        "nobody watches gate door: cam1 waiting: refuses connections",
-        "nobody watches shelf g/s: cam1 waiting: refuses connections, cam2 waiting: refuses connections",
+        "nobody watches any gate or shelf: cam1 waiting: refuses connections, cam2 waiting: refuses connections",
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 from billing.access import Access, Scope
 from billing.store import BillingStore
 from billing.types import ChargeState
-from checkout.types import PersonBound, ReviewOpened
+from checkout.types import PersonBound, ReviewOpened, ShelvesUnseen
 from store_layout.errors import InputError
 from tests.tillfree.live.walking_store import WalkingStore
 from tillfree.live.books import DATABASE
@@ -84,9 +84,34 @@ def test_operators_see_the_store_over_http(store: WalkingStore) -> None:
 
         StoreLoop(parts, look).run(Event(), parts.clock() + 3 * 10**9, end_visits=True)
     parts_seen = {row["part"] for row in said[0]["rows"]}
-    assert {"store", "engine", "billing", "camera", "gate"} <= parts_seen
+    assert {"store", "engine", "billing", "evidence", "camera", "gate"} <= parts_seen
     assert [alert.detail for alert in store.states[-1].view.alerts] == ["gate door was forced open"]
     assert "0 late" in state_line(store.states[-1])
+
+
+def test_what_an_operator_is_asked_has_its_clip(store: WalkingStore) -> None:
+    with ExitStack() as stack:
+        parts = store.open(stack)
+
+        def ask(state: LiveState) -> None:
+            visits = tuple(visit.visit_id for visit in state.view.visits)
+            if visits and not kinds(store)["ReviewOpened"]:
+                parts.run.unseen(ShelvesUnseen(state.view.at_ns - 10**9, state.view.at_ns, visits))
+
+        StoreLoop(parts, ask).run(Event(), None, end_visits=True)
+    (review,) = [e for e in restored_events(store.config().data_dir / "events") if isinstance(e, ReviewOpened)]
+    (clip,) = parts.evidence.store.of_review(review.review_id)
+    assert (clip.note.camera_id, clip.note.visit_ids) == ("cam_a", review.visit_ids)
+    assert (store.config().data_dir / "evidence" / "clips" / clip.note.clip_id / "cam_a.mp4").stat().st_size > 1_000
+
+
+def test_health_follows_a_camera_to_the_carts(store: WalkingStore) -> None:
+    parts = store.run()
+    (camera,) = parts.health.report().cameras
+    assert camera.picture is not None
+    assert camera.taken > 30
+    assert camera.latency.p95_s is not None
+    assert store.states[-1].view.cameras == (camera.row,)
 
 
 def test_a_part_that_ended_by_itself_ends_the_process(store: WalkingStore) -> None:
