@@ -279,7 +279,7 @@ class StoreLoop:
             faults=report.faults,
             billing=billing_problem(status),
             evidence=evidence_problem(report.evidence),
-            load=overload.words,
+            load=overload.account,
             load_level=overload.step.level,
             alerts=tuple(sorted((*billing_alerts(status), *self._reports, *parts.doubts), key=lambda each: each.at_ns)),
         )

@@ -99,7 +99,7 @@ class NodeView:
     """The store as the engine saw it at ``at_ns``, the time of its latest instant.
 
     ``faults`` are what keeps the store from being open, in words; without any, a store that is not open is closed.
-    ``billing`` says why billing takes no orders at present, ``evidence`` why clips are missing, ``load`` what is done for want
+    ``billing`` says why billing takes no orders at present, ``evidence`` why clips are missing, ``load`` what was done for want
     of time; all are empty where all is well. ``load_level`` is as of ``ladder.Level``. ``alerts`` are the latest, oldest first.
     """
 

@@ -43,6 +43,7 @@ class OverloadStatus:
     capacity_per_s: float | None
     busy: float
     paced: Mapping[str, PacerCounts]
+    dropped: int
     marked: int
     marked_ids: tuple[str, ...]
 
@@ -50,6 +51,15 @@ class OverloadStatus:
     def words(self) -> str:
         """What is done for want of time, empty where nothing is."""
         return step_in_words(self.step, self.capacity_per_s)
+
+    @property
+    def account(self) -> str:
+        """The same with what came of it so far, empty where nothing was ever done."""
+        thinned = sum(each.thinned for each in self.paced.values())
+        if not (thinned or self.dropped or self.marked):
+            return self.words
+        so_far = f"so far {thinned} pictures left out, {self.dropped} dropped, {self.marked} visits marked"
+        return f"{self.words}; {so_far}" if self.words else so_far
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +139,7 @@ class Overload:
             self._budget.capacity_per_s,
             self._budget.busy,
             self.pacer.counts(),
+            sum(each.dropped for each in self._sources.queues().values()),
             self._marked_count,
             tuple(self._marked),
         )

@@ -102,7 +102,6 @@ def state_line(state: LiveState) -> str:
     view = state.view
     up = sum(row.is_up for row in view.cameras)
     rate = sum(row.frames_per_s for row in view.cameras)
-    dropped = sum(counts.dropped for counts in state.queues.values())
     thinned = sum(counts.thinned for counts in state.overload.paced.values())
     parts = [
         f"{len(view.visits)} visits",
@@ -110,14 +109,14 @@ def state_line(state: LiveState) -> str:
         f"{len(view.reviews)} reviews",
         f"{up}/{len(view.cameras)} cameras",
         f"{rate:.0f} fps",
-        f"{dropped} dropped",
+        f"{state.overload.dropped} dropped",
         f"{state.late} late",
         f"{state.behind_s:.1f} s behind" if view.at_ns else "no picture yet",
     ]
     parts += [f"{thinned} left out"] if thinned else []
     parts += [f"{state.overload.marked} visits marked"] if state.overload.marked else []
     parts += [f"{state.orders_waiting} orders wait"] if state.orders_waiting else []
-    parts += [*view.faults, view.billing, view.load]
+    parts += [*view.faults, view.billing, state.overload.words]
     return ", ".join(part for part in parts if part)
 
 

@@ -367,3 +367,13 @@ def test_a_store_with_far_too_much_to_do_asks_about_its_visits() -> None:
     assert levels[-1] is Level.DROPPING
     assert store.asked() == ("v",)
     assert "overloaded" in store.overload.status().words
+
+
+def test_what_came_of_it_is_said_when_it_is_over_too() -> None:
+    store = Store()
+    assert store.overload.status().account == ""
+    list(ends(store, 5, sent_fps=10, can=20))
+    account = store.overload.status().account
+    thinned = sum(each.thinned for each in store.overload.status().paced.values())
+    assert f"{thinned} pictures left out, {store.overload.status().dropped} dropped, 0 visits marked" in account
+    assert account.startswith("short of time")
