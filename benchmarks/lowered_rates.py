@@ -142,7 +142,7 @@ class Marks:
     def __init__(
         self, loaded: LoadedRecording, geometry: StoreGeometry, settings: RunSettings, checkout: Checkout
     ) -> None:
-        self._cameras = [camera.camera_id for camera in loaded.recording.cameras]
+        self._cameras = [camera.id for camera in loaded.recording.cameras]
         self._pacer = Pacer(self._cameras, lambda _frame: None)
         queues = FrameQueues(self._cameras, settings.live.queues)
         self._overload = Overload(
