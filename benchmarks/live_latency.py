@@ -206,8 +206,8 @@ def exits(found: Measured) -> tuple[list[float], Counter[str]]:
             closed[event["visit_id"]] = (event["at_ns"], event["reason"])
         elif event["event"] == "ReceiptFinalised" and each.at_ns >= found.begin_ns:
             at_ns, reason = closed[event["visit_id"]]
-            how[reason + (", reviewed" if event["had_review"] else "")] += 1
-            if reason == "exit" and not event["had_review"]:
+            how[reason + (", reviewed" if event["reviewed"] else "")] += 1
+            if reason == "exit" and not event["reviewed"]:
                 waits.append((each.at_ns - at_ns) / S)
     return waits, how
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +19,9 @@ from vision.types import F64, PersonCandidate, SkuCandidate
 
 _FORMER = 12
 """Decided changes remembered of each slot."""
+
+_HOLDERS = 256
+"""People whose things are remembered, those who touched something last: more than are in a small store at a time, some MB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +60,7 @@ class Judge:
         self._references = references
         self._skus = sorted({product.sku for product in geometry.store.products})
         self._decided: dict[int, deque[_Decided]] = {}
-        self._held: dict[int, list[_Held]] = {}
+        self._held: OrderedDict[int, list[_Held]] = OrderedDict()
 
     def judge(self, views: Sequence[ViewChange], units: int, persons: Sequence[PersonCandidate]) -> Verdict:
         """Decide a change that ``views`` (one slot, several cameras) saw; ``units`` is how many by size."""
@@ -205,7 +208,7 @@ class Judge:
         self._decided.setdefault(slot, deque(maxlen=_FORMER)).append(_Decided(views, -units if taken else units, sku))
         if not persons:
             return
-        held = self._held.setdefault(persons[0].person_id, [])
+        held = self._things_of(persons[0].person_id)
         if taken:
             looks = {view.camera_id: histogram(view.before, view.region) for view in views}
             held += [_Held(sku, looks)] * units
@@ -213,6 +216,14 @@ class Judge:
             same = [index for index, each in enumerate(held) if each.sku == sku]
             for index in reversed(same[-units:]):
                 held.pop(index)
+
+    def _things_of(self, person_id: int) -> list[_Held]:
+        """Return what somebody holds, to be changed, and forget whoever touched nothing for the longest: they are gone."""
+        held = self._held.setdefault(person_id, [])
+        self._held.move_to_end(person_id)
+        if len(self._held) > _HOLDERS:
+            self._held.popitem(last=False)
+        return held
 
 
 def _outline_lost(views: Sequence[ViewChange]) -> float:
