@@ -11,7 +11,8 @@ Times are the store's clock's: at ``--speed 2`` all clocks run twice as fast, so
 writing is that at which its line was read.
 
 - *exit to receipt*: from the exit that vision told (the last ``VisitClosed``) to the line ``ReceiptFinalised``, of visits that closed
-  by an exit and without a review. ``true_exit_to_receipt`` is of all visits, from the truth's exit, with how many had no receipt.
+  by an exit and without a review. ``true_exit_to_receipt`` is from the exit that the truth knows, of all visits without a review, however
+  they were closed: it holds exits that vision saw late or not at all.
 - *capture to cart*: from the capture of a picture to when all that follows from it is in the carts, as the store itself counts it for each
   picture (``/metrics``); ``capture_to_log`` is the same seen from outside, of crossings of gates, which are told at once.
 - *hand to cart*: from the hand's leaving the shelf to the line of the cart. It holds how long a slot has to be in view and still.
@@ -212,24 +213,31 @@ def exits(found: Measured) -> tuple[list[float], Counter[str]]:
     return waits, how
 
 
-def true_exits(found: Measured, stays_s: Mapping[str, float]) -> tuple[list[float], int]:
-    """Return s from each true exit to its receipt, reviewed or not, and how many had none by the end.
+@dataclass(slots=True)
+class TrueExits:
+    """s from each true exit to its receipt: of visits without a review and of those with one; and how many had no receipt yet."""
 
-    Counted are visits whose true exit was 30 s or more before the end.
-    """
-    final = {e.event["visit_id"]: e.at_ns for e in found.written if e.event["event"] == "ReceiptFinalised"}
-    waits, missing = [], 0
-    for each in found.written:
+    plain: list[float] = field(default_factory=list)
+    reviewed: list[float] = field(default_factory=list)
+    without: int = 0
+
+
+def true_exits(written: list[Written], stays_s: Mapping[str, float], begin_ns: int, end_ns: int) -> TrueExits:
+    """Follow the visits whose true exit was in the measured time, but for its last 30 s."""
+    final = {each.event["visit_id"]: each for each in written if each.event["event"] == "ReceiptFinalised"}
+    found = TrueExits()
+    for each in written:
         if each.event["event"] != "VisitOpened":
             continue
         left_ns = each.event["at_ns"] + round(stays_s[each.event["token"]] * S)
-        if not found.begin_ns <= left_ns < found.end_ns - 30 * S:
+        if not begin_ns <= left_ns < end_ns - 30 * S:
             continue
-        if each.event["visit_id"] in final:
-            waits.append((final[each.event["visit_id"]] - left_ns) / S)
+        receipt = final.get(each.event["visit_id"])
+        if receipt is None:
+            found.without += 1
         else:
-            missing += 1
-    return waits, missing
+            (found.reviewed if receipt.event["reviewed"] else found.plain).append((receipt.at_ns - left_ns) / S)
+    return found
 
 
 def lags(found: Measured, kind: str, of: Callable[[dict[str, Any]], int]) -> list[float]:
@@ -265,7 +273,7 @@ def bound_of(buckets: Mapping[float, int], share: float) -> float | None:
 def report(found: Measured, stays_s: Mapping[str, float], cameras: int) -> dict[str, Any]:
     """Put together what a run says."""
     waits, how = exits(found)
-    truly, missing = true_exits(found, stays_s)
+    truly = true_exits(found.written, stays_s, found.begin_ns, found.end_ns)
     seconds = (found.end_ns - found.begin_ns) / S / found.speed
     buckets = found.counts.buckets
     return {
@@ -280,7 +288,9 @@ def report(found: Measured, stays_s: Mapping[str, float], cameras: int) -> dict[
         "sustained": found.is_sustained,
         "closed_by": dict(sorted(how.items())),
         "exit_to_receipt": spread(waits),
-        "true_exit_to_receipt": {**spread(truly), "without": missing},
+        "true_exit_to_receipt": spread(truly.plain),
+        "true_exit_to_receipt_reviewed": spread(truly.reviewed),
+        "true_exit_without_receipt": truly.without,
         "capture_to_cart": {
             "p50_below_s": bound_of(buckets, 0.5),
             "p95_below_s": bound_of(buckets, 0.95),

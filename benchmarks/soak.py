@@ -10,7 +10,8 @@ wrote is held against each other as after kills.
 
 *Flat* is what grew by less than 5 %: the median of the last window against the median of the window that begins ten minutes
 after the start. A window is as long as needed for whole rounds of the recording, a minute at least, since memory breathes with who is in
-the store. Resident and private memory (USS) both have to be flat. Where a soak has no two such windows, nothing is said.
+the store. Resident memory and its anonymous part, which is what the process itself has asked for, both have to be flat; private memory (USS)
+is only told, since libraries count in it or not with what else runs on the machine. Where a soak has no two such windows, nothing is said.
 
 Ends with 1 where memory is not flat, files or threads became more, the store ended by itself, or the books disagree. Linux only.
 """
@@ -42,6 +43,7 @@ LEAST_WINDOW_S = 60.0
 LAST_RUN_S = 600.0
 END_S = 120.0
 MIB = 1024 * 1024
+MEMORY, COUNTS = ("rss", "pss", "uss", "anonymous"), ("fds", "threads", "children")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Sample:
     rss: int
     pss: int
     uss: int
+    anonymous: int
     fds: int
     threads: int
     children: int
@@ -80,6 +83,7 @@ def sampled(pid: int, seconds: float, log_bytes: int) -> Sample:
         kib["Rss"] * 1024,
         kib["Pss"] * 1024,
         (kib["Private_Clean"] + kib["Private_Dirty"]) * 1024,
+        kib["Anonymous"] * 1024,
         len(list((proc / "fd").iterdir())),
         int(fields[17]),
         len((proc / "task" / str(pid) / "children").read_text(encoding="ascii").split()),
@@ -102,7 +106,7 @@ def growth(samples: list[Sample], name: str, window_s: float) -> Growth | None:
     first = statistics.median(value for at_s, value in after if at_s < SETTLED_S + window_s)
     last = statistics.median(value for at_s, value in after if at_s >= end_s - window_s)
     slope = statistics.linear_regression(*zip(*after, strict=True)).slope
-    return Growth(first, last, last / first - 1, slope * 3_600)
+    return Growth(first, last, last / first - 1 if first else 0.0, slope * 3_600)
 
 
 def window_s(round_s: float) -> float:
@@ -112,15 +116,15 @@ def window_s(round_s: float) -> float:
 
 def judged(samples: list[Sample], round_s: float) -> tuple[dict[str, object], list[str]]:
     """Return what is to be reported of samples, and what is wrong."""
-    grown = {name: growth(samples, name, window_s(round_s)) for name in ("rss", "pss", "uss", "fds", "threads")}
+    grown = {name: growth(samples, name, window_s(round_s)) for name in MEMORY + COUNTS}
     wrong = [
         f"{name} grew by {found.share:.1%}, at most {GROWTH_MAX:.0%}"
-        for name in ("rss", "uss")
+        for name in ("rss", "anonymous")
         if (found := grown[name]) is not None and found.share >= GROWTH_MAX
     ]
     wrong += [
         f"{name}: {found.first:g} became {found.last:g}"
-        for name in ("fds", "threads")
+        for name in COUNTS
         if (found := grown[name]) is not None and found.last > found.first
     ]
     last = samples[-1] if samples else None
@@ -137,7 +141,7 @@ def judged(samples: list[Sample], round_s: float) -> tuple[dict[str, object], li
 
 def _told(name: str, found: Growth) -> dict[str, float]:
     """Return a growth for the report; memory in MiB."""
-    unit = 1 if name in ("fds", "threads") else MIB
+    unit = 1 if name in COUNTS else MIB
     return {
         "first": round(found.first / unit, 2),
         "last": round(found.last / unit, 2),
@@ -178,7 +182,7 @@ def _watch(store: Store, process: subprocess.Popen[str], for_s: float, every_s: 
 def _progress(sample: Sample, for_s: float) -> None:
     print(
         f"\r{sample.seconds / 60:6.1f} of {for_s / 60:g} min, {sample.rss / MIB:6.1f} MiB resident, "
-        f"{sample.uss / MIB:6.1f} private, {sample.fds} files, {sample.threads} threads ",
+        f"{sample.anonymous / MIB:6.1f} anonymous, {sample.fds} files, {sample.threads} threads ",
         end="",
         file=sys.stderr,
         flush=True,
@@ -211,7 +215,7 @@ def plot(samples: Iterable[Sample], file: Path) -> None:
     minutes = [each.seconds / 60 for each in rows]
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
-    for name, label in (("rss", "resident"), ("pss", "proportional"), ("uss", "private")):
+    for name, label in (("rss", "resident"), ("anonymous", "anonymous")):
         axes.plot(minutes, [getattr(each, name) / MIB for each in rows], label=label, linewidth=1)
     axes.axvline(SETTLED_S / 60, color="grey", linestyle=":", linewidth=1)
     axes.set_xlabel("minutes")
