@@ -18,7 +18,7 @@ refused. This page is made from the code by `tools/settings_docs.py`, and a test
 
 ```yaml
 checkout:
-  final_delay_s: 2.5
+  final_delay_s: 3.0
 vision:
   detector:
     score: 0.1
