@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from store_layout.geometry import StoreGeometry
-from vision.shelves.looks import distance, histogram, likeness, outline_lost
+from vision.shelves.looks import Mask, distance, histogram, likeness, outline_lost
 from vision.shelves.references import References
 from vision.shelves.settings import ShelvesSettings
 from vision.shelves.verdicts import Verdict, candidates, probability_of
 from vision.shelves.watch import ViewChange
-from vision.types import F64, PersonCandidate, SkuCandidate
+from vision.types import F32, F64, PersonCandidate, SkuCandidate
 
 _FORMER = 12
 """Decided changes remembered of each slot."""
@@ -25,8 +25,18 @@ _HOLDERS = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Former:
+    """What is kept of a view: ``before`` and ``after`` (N, 3) are of the N pixels of ``region`` alone, as whole patches are large."""
+
+    camera_id: str
+    region: Mask
+    before: F32
+    after: F32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Decided:
-    views: tuple[ViewChange, ...]
+    views: tuple[_Former, ...]
     units: int
     sku: str
 
@@ -96,12 +106,13 @@ class Judge:
                 return former
         return None
 
-    def _undoes(self, former: ViewChange, view: ViewChange) -> bool:
+    def _undoes(self, former: _Former, view: ViewChange) -> bool:
         both = former.region & view.region
         if both.sum() < 0.5 * min(former.region.sum(), view.region.sum()):
             return False
-        back = float(np.median(distance(view.after, former.before)[both]))
-        away = float(np.median(distance(view.after, former.after)[both]))
+        now, rows = view.after[both], both[former.region]
+        back = float(np.median(distance(now, former.before[rows])))
+        away = float(np.median(distance(now, former.after[rows])))
         return back < self._levels and back < 0.6 * away
 
     def _direction_logit(
@@ -205,7 +216,8 @@ class Judge:
         persons: Sequence[PersonCandidate],
     ) -> None:
         sku = skus[0].sku
-        self._decided.setdefault(slot, deque(maxlen=_FORMER)).append(_Decided(views, -units if taken else units, sku))
+        decided = _Decided(tuple(_kept(view) for view in views), -units if taken else units, sku)
+        self._decided.setdefault(slot, deque(maxlen=_FORMER)).append(decided)
         if not persons:
             return
         held = self._things_of(persons[0].person_id)
@@ -224,6 +236,10 @@ class Judge:
         if len(self._held) > _HOLDERS:
             self._held.popitem(last=False)
         return held
+
+
+def _kept(view: ViewChange) -> _Former:
+    return _Former(view.camera_id, view.region, view.before[view.region], view.after[view.region])
 
 
 def _outline_lost(views: Sequence[ViewChange]) -> float:
