@@ -19,31 +19,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import yaml
+from benchmarks.live_store import RECORDING, Store, compared_books
+from checkout.types import CartEvent, ReceiptFinalised, ReviewOpened, VisitOpened
 
-from benchmarks.billing_load.processes import free_port
-from billing.gateway import SandboxGateway
-from billing.reconcile import differences
-from billing.store import BillingStore
-from billing.types import Charge
-from checkout.carts import fold_carts
-from checkout.types import CartEvent, GateScanned, ReceiptFinalised, ReviewOpened, VisitOpened
-from recordings.files import load_recording
-from tillfree.live.books import DATABASE
-from tillfree.live.history import restored_events
-from tillfree.live.memory import GateMemory
-from tillfree.serving import sandbox_journal
-from vision.types import Interaction
-
-REPO = Path(__file__).resolve().parent.parent
-RECORDING = REPO / "sample_videos" / "four-crossing"
 LAST_RUN_S = 300.0
-REPEAT_NS = 3_600 * 10**9
 
 
 @dataclass
@@ -59,46 +42,6 @@ class Found:
     rejoined: int = 0
     cut_lines: int = 0
     wrong: list[str] = field(default_factory=list)
-
-
-class Store:
-    """A store file in ``place`` that plays ``recording``, and the process that runs it."""
-
-    def __init__(self, place: Path, recording: Path) -> None:
-        self.place, self.recording, self.data = place, recording, place / "data"
-        self.file = place / "store.yaml"
-        loaded = load_recording(recording)
-        cameras = [{"id": camera, "source": str(path.resolve())} for camera, path in loaded.paths.items()]
-        absent = [camera.id for camera in loaded.store.cameras if camera.id not in loaded.paths]
-        document = {
-            "version": 1,
-            "layout": str(loaded.layout_path.resolve()),
-            "cameras": cameras,
-            "absent": absent,
-            "listen": {"port": free_port()},
-        }
-        self.file.write_text(yaml.safe_dump(document), encoding="utf-8")
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start it; what it says goes to ``place``/out.txt."""
-        command = [sys.executable, "-m", "tillfree", "run", str(self.file), "--as-live", str(self.recording), *words]
-        with (self.place / "out.txt").open("a", encoding="utf-8") as out:
-            return subprocess.Popen(
-                command,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                text=True,
-                cwd=REPO,
-                env=os.environ | {"PYTHONPATH": str(REPO)},
-            )
-
-    def log(self) -> bytes:
-        """Return the log's whole bytes so far."""
-        return b"".join(path.read_bytes() for path in sorted((self.data / "events").glob("*.jsonl")))
-
-    def said(self) -> str:
-        """Return what the processes said last."""
-        return "\n".join((self.place / "out.txt").read_text(encoding="utf-8").splitlines()[-5:])
 
 
 def killed_run(store: Store, kills: int, seed: int, longest_s: float) -> Found:
@@ -123,7 +66,10 @@ def killed_run(store: Store, kills: int, seed: int, longest_s: float) -> Found:
     if last.wait(LAST_RUN_S) != 0:
         found.wrong.append(f"the last run ended with {last.returncode}: {store.said()}")
         return found
-    _check_all(store, marks, found)
+    books = compared_books(store)
+    found.visits, found.charges = books.visits, books.charges
+    found.wrong += books.wrong
+    _count_kills(books.events, marks, found)
     return found
 
 
@@ -133,73 +79,6 @@ def _check_kept(before: bytes, after: bytes, found: Found) -> None:
     found.cut_lines += len(whole) != len(before)
     if not after.startswith(whole):
         found.wrong.append("a line of the log changed or went away")
-
-
-def _check_all(store: Store, marks: list[int], found: Found) -> None:
-    events = list(restored_events(store.data / "events"))
-    numbers = [json.loads(line)["seq"] for line in store.log().splitlines()]
-    if numbers != list(range(len(numbers))):
-        found.wrong.append("the log's numbers do not run from 0 without a gap")
-    _check_ids(events, found)
-    _check_visits(events, found)
-    _check_scans(store, events, found)
-    _check_books(store, events, found)
-    _count_kills(events, marks, found)
-
-
-def _check_ids(events: list[object], found: Found) -> None:
-    ids = Counter(
-        name
-        for event in events
-        for name in (
-            event.event_id if isinstance(event, CartEvent) else None,
-            event.interaction_id if isinstance(event, Interaction) else None,
-            event.review_id if isinstance(event, ReviewOpened) else None,
-            event.visit_id if isinstance(event, VisitOpened) else None,
-            f"scan {event.scan_id}" if isinstance(event, GateScanned) else None,
-        )
-        if name is not None
-    )
-    found.wrong += [f"{name} stands in the log {count} times" for name, count in ids.items() if count > 1]
-
-
-def _check_visits(events: list[object], found: Found) -> None:
-    """Each visit has one receipt, of what its cart held, and one charge."""
-    opened = [event.visit_id for event in events if isinstance(event, VisitOpened)]
-    receipts = Counter(event.visit_id for event in events if isinstance(event, ReceiptFinalised))
-    charges = {event.visit_id for event in events if isinstance(event, Charge)}
-    found.visits, found.charges = len(opened), len(charges)
-    found.wrong += [f"{visit} has {receipts[visit]} receipts" for visit in opened if receipts[visit] != 1]
-    found.wrong += [f"{visit} has no charge in the log" for visit in opened if visit not in charges]
-    carts = fold_carts([event for event in events if isinstance(event, CartEvent)])
-    for event in events:
-        if isinstance(event, ReceiptFinalised):
-            held = carts[event.visit_id].lines if event.visit_id in carts else ()
-            if event.lines != held:
-                found.wrong.append(f"{event.visit_id} was charged for {event.lines} and held {held}")
-
-
-def _check_scans(store: Store, events: list[object], found: Found) -> None:
-    """Whoever was let in has a visit."""
-    opened = {event.scan_id for event in events if isinstance(event, VisitOpened)}
-    with closing(GateMemory(store.data / "gates.journal", REPEAT_NS)) as memory:
-        admitted = {each.scan.scan_id for each in memory.since(0)}
-    found.wrong += [f"scan {scan} was admitted and has no visit" for scan in sorted(admitted - opened)]
-
-
-def _check_books(store: Store, events: list[object], found: Found) -> None:
-    """Billing has one charge a visit, and the gateway the same requests."""
-    database = store.data / DATABASE
-    with closing(BillingStore(database)) as books, books.reading() as opened:
-        payments = opened.all_payments()
-        charged = Counter(receipt.visit_id for receipt in opened.all_receipts())
-    visits = {event.visit_id for event in events if isinstance(event, VisitOpened)}
-    found.wrong += [
-        f"{visit} has {charged[visit]} receipts in billing" for visit in sorted(visits) if charged[visit] != 1
-    ]
-    found.wrong += [f"billing knows {visit}, the log does not" for visit in sorted(set(charged) - visits)]
-    listing = SandboxGateway(journal=sandbox_journal(database)).listing()
-    found.wrong += [f"{each.key}: {each.problem}" for each in differences(payments, listing)]
 
 
 def _count_kills(events: list[object], marks: list[int], found: Found) -> None:

@@ -61,6 +61,10 @@ class Frame:
         _require_array("image", self.image, (None, None, 3), np.uint8)
 
 
+_NOBODY = (np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 2, 3), np.float32))
+"""Boxes, scores and hands of no people: most frames show none, and there is nothing in them to be changed."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
     """People that a detector found in one frame.
@@ -103,14 +107,7 @@ class Detections:
     @classmethod
     def empty(cls, camera_id: str, frame_index: int, captured_at_ns: int) -> Self:
         """Return a batch of no people."""
-        return cls(
-            camera_id,
-            frame_index,
-            captured_at_ns,
-            np.zeros((0, 4), np.float32),
-            np.zeros(0, np.float32),
-            np.zeros((0, 2, 3), np.float32),
-        )
+        return cls(camera_id, frame_index, captured_at_ns, *_NOBODY)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

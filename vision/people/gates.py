@@ -45,6 +45,18 @@ def crossed(
     if before == UNKNOWN:
         came_in = side == INSIDE and gate.kind != "exit" and in_area(gate, place_m)
         return side, "in" if came_in else None
+    if side == INSIDE and _may_be_beside(gate, place_m, settings):
+        return before, None
     if not passes(gate, place_m, settings):
         return side, None
     return side, "in" if side == INSIDE else "out"
+
+
+def _may_be_beside(gate: GatePlace, place_m: tuple[float, float], settings: GateSettings) -> bool:
+    """Return whether somebody from outside is no more than a little inside, and beside the posts by more than noise.
+
+    There is often a wall, and a mistaken box near the gate takes over whoever has just left.
+    """
+    along, side = gate.place_of(place_m)
+    is_beside = not -settings.hysteresis_m <= along <= gate.length_m + settings.hysteresis_m
+    return is_beside and side < settings.surely_inside_m

@@ -145,6 +145,12 @@ class GateSettings(Strict):
     beside_m: float = Field(
         default=0.5, ge=0, le=2, description="how far beside the gate's ends a path may cross its line (m)"
     )
+    surely_inside_m: float = Field(
+        default=0.8,
+        ge=0,
+        le=5,
+        description="who comes in beside the gate's ends by more than the hysteresis is believed from this far inside: a step (m)",
+    )
 
 
 class PeopleSettings(Strict):

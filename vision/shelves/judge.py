@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from store_layout.geometry import StoreGeometry
-from vision.shelves.looks import distance, histogram, likeness, outline_lost
+from vision.shelves.looks import Mask, distance, histogram, likeness, outline_lost
 from vision.shelves.references import References
 from vision.shelves.settings import ShelvesSettings
 from vision.shelves.verdicts import Verdict, candidates, probability_of
 from vision.shelves.watch import ViewChange
-from vision.types import F64, PersonCandidate, SkuCandidate
+from vision.types import F32, F64, PersonCandidate, SkuCandidate
 
 _FORMER = 12
 """Decided changes remembered of each slot."""
 
+_HOLDERS = 256
+"""People whose things are remembered, those who touched something last: more than are in a small store at a time, some MB."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Former:
+    """What is kept of a view: ``before`` and ``after`` (N, 3) are of the N pixels of ``region`` alone, as whole patches are large."""
+
+    camera_id: str
+    region: Mask
+    before: F32
+    after: F32
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Decided:
-    views: tuple[ViewChange, ...]
+    views: tuple[_Former, ...]
     units: int
     sku: str
 
@@ -57,7 +70,7 @@ class Judge:
         self._references = references
         self._skus = sorted({product.sku for product in geometry.store.products})
         self._decided: dict[int, deque[_Decided]] = {}
-        self._held: dict[int, list[_Held]] = {}
+        self._held: OrderedDict[int, list[_Held]] = OrderedDict()
 
     def judge(self, views: Sequence[ViewChange], units: int, persons: Sequence[PersonCandidate]) -> Verdict:
         """Decide a change that ``views`` (one slot, several cameras) saw; ``units`` is how many by size."""
@@ -93,12 +106,13 @@ class Judge:
                 return former
         return None
 
-    def _undoes(self, former: ViewChange, view: ViewChange) -> bool:
+    def _undoes(self, former: _Former, view: ViewChange) -> bool:
         both = former.region & view.region
         if both.sum() < 0.5 * min(former.region.sum(), view.region.sum()):
             return False
-        back = float(np.median(distance(view.after, former.before)[both]))
-        away = float(np.median(distance(view.after, former.after)[both]))
+        now, rows = view.after[both], both[former.region]
+        back = float(np.median(distance(now, former.before[rows])))
+        away = float(np.median(distance(now, former.after[rows])))
         return back < self._levels and back < 0.6 * away
 
     def _direction_logit(
@@ -202,10 +216,11 @@ class Judge:
         persons: Sequence[PersonCandidate],
     ) -> None:
         sku = skus[0].sku
-        self._decided.setdefault(slot, deque(maxlen=_FORMER)).append(_Decided(views, -units if taken else units, sku))
+        decided = _Decided(tuple(_kept(view) for view in views), -units if taken else units, sku)
+        self._decided.setdefault(slot, deque(maxlen=_FORMER)).append(decided)
         if not persons:
             return
-        held = self._held.setdefault(persons[0].person_id, [])
+        held = self._things_of(persons[0].person_id)
         if taken:
             looks = {view.camera_id: histogram(view.before, view.region) for view in views}
             held += [_Held(sku, looks)] * units
@@ -213,6 +228,18 @@ class Judge:
             same = [index for index, each in enumerate(held) if each.sku == sku]
             for index in reversed(same[-units:]):
                 held.pop(index)
+
+    def _things_of(self, person_id: int) -> list[_Held]:
+        """Return what somebody holds, to be changed, and forget whoever touched nothing for the longest: they are gone."""
+        held = self._held.setdefault(person_id, [])
+        self._held.move_to_end(person_id)
+        if len(self._held) > _HOLDERS:
+            self._held.popitem(last=False)
+        return held
+
+
+def _kept(view: ViewChange) -> _Former:
+    return _Former(view.camera_id, view.region, view.before[view.region], view.after[view.region])
 
 
 def _outline_lost(views: Sequence[ViewChange]) -> float:

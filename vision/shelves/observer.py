@@ -38,6 +38,12 @@ class ShelfObserver:
         )
         count = len(self._atlas.slot_indices)
         self._shape = (count, *self._atlas.patch_px, 3)
+        self._no_slots = (
+            np.zeros(0, np.int64),
+            np.zeros(0, np.float32),
+            np.zeros((0, GRID, GRID), np.bool_),
+            np.zeros((0, *self._shape[1:]), np.uint8),
+        )
         self._to_patch = patch_homographies(self._atlas)
         self._shrink, self._colours = _cell_maps(self._atlas)
         self._last_small: I16 | None = None
@@ -47,10 +53,8 @@ class ShelfObserver:
 
     def nothing(self, frame: Frame, people: int) -> SlotViews:
         """Return no slots, for a frame with so many people whose shelves are not read."""
-        none = np.zeros((people, self._shape[0]), np.float32)
-        hidden = np.zeros((0, GRID, GRID), np.bool_)
-        patches = np.zeros((0, *self._shape[1:]), np.uint8)
-        return self._views(frame, np.zeros(0, np.int64), hidden, patches, none, None)
+        hidden_by = np.zeros((people, self._shape[0]), np.float32)
+        return SlotViews(self._camera_id, frame.index, frame.captured_at_ns, *self._no_slots, hidden_by)
 
     def observe(self, frame: Frame, picture: Coarse, detections: Detections) -> SlotViews:
         """Return the slots of ``frame`` that are worth keeping: with enough to read, and with news or due.
@@ -59,9 +63,7 @@ class ShelfObserver:
         """
         count = self._shape[0]
         if count == 0:
-            nothing = np.zeros((0, GRID, GRID), np.bool_)
-            none = np.zeros((len(detections), 0), np.float32)
-            return self._views(frame, np.zeros(0, np.int64), nothing, np.zeros(self._shape, np.uint8), none, None)
+            return self.nothing(frame, len(detections))
         small = self._see(picture)
         people = self._people(picture, detections)
         hidden = people | self._moving(small, frame.captured_at_ns)

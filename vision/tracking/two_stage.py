@@ -20,6 +20,7 @@ from vision.types import F32, F64, I64, Detections, Tracks
 
 NS_PER_S = 1_000_000_000
 UNCONFIRMED = 0
+_NOBODY = np.zeros(0, np.int64)
 NEARNESS = 0.0
 """The least similarity of the round that goes by nearness: the circle's edge. Overlap always needs more."""
 APPEARANCE_MEMORY = 0.9
@@ -69,6 +70,9 @@ class TwoStageTracker:
     def update(self, detections: Detections) -> Tracks:
         """See ``Tracker.update``."""
         now_ns = detections.captured_at_ns
+        if not len(detections) and not self._pool.marks:
+            self._last_ns = now_ns
+            return Tracks(detections, _NOBODY, _NOBODY)
         self._advance(now_ns)
         boxes = detections.boxes_xyxy_px.astype(np.float64)
         scores: list[float] = detections.scores.tolist()

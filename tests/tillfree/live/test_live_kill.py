@@ -10,7 +10,8 @@ from threading import Event
 
 import pytest
 
-from benchmarks.live_kill import REPO, Store, killed_run
+from benchmarks.live_kill import killed_run
+from benchmarks.live_store import REPO, Store
 from billing.store import BillingStore
 from billing.types import LineKind
 from checkout.types import ReceiptFinalised, VisitClosed, VisitOpened
