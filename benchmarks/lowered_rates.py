@@ -3,7 +3,7 @@
     python benchmarks/lowered_rates.py sample_videos/*/ [--json FILE]
 
 Each recording is detected in once; then it is replayed with fewer of its pictures, with the pacer that a store that runs
-uses, and by dropping pictures at random. A receipt is right where it is that of ``expected.json``.
+uses, by dropping pictures at random, and by what the queues let through to a machine that is too slow. A receipt is right where it is that of ``expected.json``.
 Visits are asked about as in a store that runs: where interactions are doubtful, and where shelves or gates were looked at too
 seldom (``live.overload``).
 """
@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
+
 from checkout.checkout import Checkout
 from recordings.files import LoadedRecording, load_recording
 from store_layout.geometry import StoreGeometry
@@ -27,8 +29,8 @@ from tillfree.eventlog import EventLogWriter
 from tillfree.folds import VisitRecord
 from tillfree.live.budget import Meter
 from tillfree.live.overload import Overload, OverloadSources
-from tillfree.live.pacer import EvenGrid, Pacer
-from tillfree.live.queues import FrameQueues
+from tillfree.live.pacer import Pacer
+from tillfree.live.queues import FrameQueues, QueueSettings
 from tillfree.live.watched import watched_places
 from tillfree.prices import price_book
 from tillfree.replay import gate_scans
@@ -43,7 +45,8 @@ from vision.types import Detections, Frame
 
 RATES_FPS = (10.0, 5.0, 4.0, 3.0, 2.0, 1.0)
 SEEDS = (1,)
-AT_RANDOM_FPS = (5.0, 3.0)
+AT_RANDOM_FPS = (7.0, 5.0, 3.0)
+BY_QUEUES_FPS = (7.0, 5.0, 4.0, 3.0, 2.0)
 
 Keep = Callable[[Frame], bool]
 """Says of a picture whether it is looked at; pictures come in the order of their times."""
@@ -91,8 +94,8 @@ class Remembered(Detector):
         self._detector = detector
         looked = detector.detect_each(open_recording(loaded), 8)
         self._found = {(frame.camera_id, frame.index): found for frame, found in looked}
-        times = [found.captured_at_ns for found in self._found.values()]
-        self.seconds = (max(times) - min(times)) / 1e9
+        self.times_ns = {key: found.captured_at_ns for key, found in self._found.items()}
+        self.seconds = (max(self.times_ns.values()) - min(self.times_ns.values())) / 1e9
 
     @property
     def name(self) -> str:
@@ -114,36 +117,64 @@ class Remembered(Detector):
         return Known(self._found[frame.camera_id, frame.index])
 
 
-def evenly(rate_fps: float, fps: float) -> Keep:
-    """Return the pacer's own rule."""
-    grids: dict[str, EvenGrid] = {}
-    period_ns = 0 if rate_fps >= fps else round(1e9 / rate_fps)
-    return lambda frame: grids.setdefault(frame.camera_id, EvenGrid()).passes(frame.captured_at_ns, period_ns)
-
-
 def at_random(rate_fps: float, fps: float, seed: int) -> Keep:
     """Return what keeps as many as ``evenly``, by chance."""
     lot = random.Random(seed)
     return lambda _frame: lot.random() < rate_fps / fps
 
 
-def plans(fps: float) -> Iterator[tuple[str, float, Keep]]:
+def by_queues(rate_fps: float, known: Remembered) -> Keep:
+    """Return what the queues let through to a machine that looks at ``rate_fps`` pictures of each camera in the middle."""
+    cameras = {camera for camera, _ in known.times_ns}
+    queues, picture = FrameQueues(cameras, QueueSettings()), np.zeros((2, 2, 3), np.uint8)
+    every_ns = round(1e9 / (rate_fps * len(cameras)))
+    due_ns = min(known.times_ns.values())
+    kept: set[tuple[str, int]] = set()
+    for (camera, index), at_ns in sorted(known.times_ns.items(), key=lambda each: each[1]):
+        while due_ns < at_ns:
+            taken, due_ns = queues.take(0.0), due_ns + every_ns
+            if taken is not None:
+                kept.add((taken.camera_id, taken.index))
+        queues.put(Frame(camera, index, at_ns, picture))
+    return lambda frame: (frame.camera_id, frame.index) in kept
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What is tried: the pacer at a rate (None: not at all), and which of the pictures that it lets through are kept."""
+
+    how: str
+    rate_fps: float
+    paced_fps: float | None = None
+    keep: Keep = lambda _frame: True
+
+
+def plans(fps: float, known: Remembered) -> Iterator[Plan]:
     """Yield everything that is tried of cameras that send ``fps``."""
     for rate_fps in RATES_FPS:
-        yield "evenly", rate_fps, evenly(rate_fps, fps)
+        yield Plan("evenly", rate_fps, None if rate_fps >= fps else rate_fps)
     for rate_fps in AT_RANDOM_FPS:
-        for seed in SEEDS:
-            yield "at random", rate_fps, at_random(rate_fps, fps, seed)
+        yield from (Plan("at random", rate_fps, None, at_random(rate_fps, fps, seed)) for seed in SEEDS)
+    for rate_fps in BY_QUEUES_FPS:
+        yield Plan("by the queues", rate_fps, None, by_queues(rate_fps, known))
 
 
 class Marks:
     """Asks once a second about visits that were looked at too seldom, by the rule of a store that runs."""
 
     def __init__(
-        self, loaded: LoadedRecording, geometry: StoreGeometry, settings: RunSettings, checkout: Checkout
+        self,
+        loaded: LoadedRecording,
+        geometry: StoreGeometry,
+        settings: RunSettings,
+        checkout: Checkout,
+        plan: Plan,
     ) -> None:
         self._cameras = [camera.id for camera in loaded.recording.cameras]
-        self._pacer = Pacer(self._cameras, lambda _frame: None)
+        self._let: list[Frame] = []
+        self._pacer = Pacer(self._cameras, self._let.append)
+        self._pacer.set_rate(plan.paced_fps)
+        self._plan = plan
         queues = FrameQueues(self._cameras, settings.live.queues)
         self._overload = Overload(
             loaded.store.cameras,
@@ -157,10 +188,11 @@ class Marks:
         self._checkout, self._asked_ns = checkout, 0
         self.found: set[str] = set()
 
-    def sent(self, frame: Frame, keep: Keep) -> bool:
+    def sent(self, frame: Frame) -> bool:
         """Count a picture, and tell whether it is kept."""
+        self._let.clear()
         self._pacer.put(frame)
-        return keep(frame)
+        return bool(self._let) and self._plan.keep(frame)
 
     def mark(self, instant: Instant, run: StoreRun) -> None:
         """Take an instant, and ask."""
@@ -176,7 +208,7 @@ class Marks:
 
 
 def visits_of(
-    loaded: LoadedRecording, settings: RunSettings, detector: Detector, keep: Keep
+    loaded: LoadedRecording, settings: RunSettings, detector: Detector, plan: Plan
 ) -> tuple[list[VisitRecord], set[str], int]:
     """Replay the pictures that are kept; return the visits, those that were looked at too seldom, and how many looks."""
     geometry = StoreGeometry(loaded.store)
@@ -188,9 +220,9 @@ def visits_of(
             floor, checkout, BillAtOnce(billing), EventLogWriter(StringIO()), gate_scans(loaded), keep_paths=False
         )
         stage = PixelStage(detector, geometry, settings.vision)
-        marks = Marks(loaded, geometry, settings, checkout)
+        marks = Marks(loaded, geometry, settings, checkout, plan)
         looks = 0
-        for _, observation in stage.run(frame for frame in open_recording(loaded) if marks.sent(frame, keep)):
+        for _, observation in stage.run(frame for frame in open_recording(loaded) if marks.sent(frame)):
             instant = run.take(observation)
             if instant is not None:
                 marks.mark(instant, run)
@@ -232,9 +264,9 @@ def main() -> None:
         if (folder / "recording.yaml").is_file():
             loaded = load_recording(folder)
             settings, known = load_settings(loaded.settings_path), Remembered(detector, loaded)
-            for how, rate_fps, keep in plans(max(camera.fps for camera in loaded.store.cameras)):
-                row = rows.setdefault((how, rate_fps), Row(how, rate_fps))
-                visits, marked, looks = visits_of(loaded, settings, known, keep)
+            for plan in plans(max(camera.fps for camera in loaded.store.cameras), known):
+                row = rows.setdefault((plan.how, plan.rate_fps), Row(plan.how, plan.rate_fps))
+                visits, marked, looks = visits_of(loaded, settings, known, plan)
                 row.looks += looks
                 row.cameras_s += known.seconds * len(loaded.recording.cameras)
                 count(row, visits, marked, wanted_of(folder))

@@ -21,7 +21,7 @@ _PICTURES = 3
 class Look(Enum):
     """How a camera was looked at lately.
 
-    ``SHORT`` sent enough and was not looked at enough; ``SILENT`` sent nothing. All others are ``FINE``, those among them
+    ``SHORT`` sent enough, and was not looked at enough or too unevenly; ``SILENT`` sent nothing. All others are ``FINE``, those among them
     that are only back: whoever was silent is told of elsewhere.
     """
 
@@ -34,10 +34,14 @@ class Looks:
     """A ``Watcher``, called and asked in the loop's thread."""
 
     def __init__(
-        self, cameras: Iterable[Camera], sent_ns: Callable[[str], Sequence[int]], settings: OverloadSettings
+        self,
+        cameras: Iterable[Camera],
+        sent_ns: Callable[[str], Sequence[int]],
+        let_ns: Callable[[str], Sequence[int]],
+        settings: OverloadSettings,
     ) -> None:
-        """``sent_ns`` gives the times of a camera's latest pictures, oldest first."""
-        self._sent_ns = sent_ns
+        """``sent_ns`` gives the times of a camera's latest pictures, oldest first; ``let_ns`` those not left out evenly."""
+        self._sent_ns, self._let_ns, self._settings = sent_ns, let_ns, settings
         self._looked_ns: dict[str, deque[int]] = {}
         self._window_ns: dict[str, int] = {}
         self._least: dict[str, int] = {}
@@ -77,5 +81,14 @@ class Looks:
         least = self._least[camera_id]
         if is_back or bisect_right(sent, at_ns) - first < least:
             return Look.FINE
-        looked = sum(from_ns < each <= at_ns for each in self._looked_ns[camera_id])
-        return Look.SHORT if looked < least else Look.FINE
+        is_short = self._looks(camera_id, from_ns, at_ns) < least or self._is_uneven(camera_id, at_ns)
+        return Look.SHORT if is_short else Look.FINE
+
+    def _is_uneven(self, camera_id: str, at_ns: int) -> bool:
+        from_ns = at_ns - max(self._window_ns[camera_id], round(self._settings.lost_window_s * _S))
+        let = self._let_ns(camera_id)
+        count = bisect_right(let, at_ns) - bisect_right(let, from_ns)
+        return count - self._looks(camera_id, from_ns, at_ns) > self._settings.lost_share * count
+
+    def _looks(self, camera_id: str, from_ns: int, at_ns: int) -> int:
+        return sum(from_ns < each <= at_ns for each in self._looked_ns[camera_id])

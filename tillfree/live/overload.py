@@ -87,7 +87,7 @@ class Overload:
     ) -> None:
         """``places`` as of ``watched.watched_places``; ``heartbeat_s`` is the motion gate's own."""
         self.pacer, self.meter = pacer, meter
-        self.looks = Looks(cameras, pacer.sent_ns, settings)
+        self.looks = Looks(cameras, pacer.sent_ns, pacer.let_ns, settings)
         self._places, self._heartbeat_s, self._settings, self._sources = places, heartbeat_s, settings, sources
         self._budget = Budget(settings)
         self._ladder = Ladder(heartbeat_s, settings)

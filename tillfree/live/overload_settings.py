@@ -64,6 +64,18 @@ class OverloadSettings(Strict):
         le=60,
         description="s within which enough pictures must have been looked at: a hand is at a shelf for a second or two (checkout.reviews.unseen_min_s); for cameras of few pictures as long as three of them take",
     )
+    lost_share: float = Field(
+        default=0.3,
+        gt=0,
+        le=1,
+        description="share of a camera's pictures that may be dropped or come too late in lost_window_s: what is left lies unevenly, and wrong receipts come at higher rates than with even ones (docs/live.md)",
+    )
+    lost_window_s: float = Field(
+        default=5.0,
+        gt=0,
+        le=600,
+        description="s over which that share is taken: a hitch of a second, or the two before the rate is lowered, are a fifth of it",
+    )
     looks_share: float = Field(
         default=0.75,
         gt=0,

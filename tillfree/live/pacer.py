@@ -39,6 +39,7 @@ class _Line:
     sent: int = 0
     thinned: int = 0
     sent_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    let_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Pacer:
         line.sent += 1
         line.sent_ns.append(frame.captured_at_ns)
         if line.grid.passes(frame.captured_at_ns, self._period_ns):
+            line.let_ns.append(frame.captured_at_ns)
             self._put(frame)
         else:
             line.thinned += 1
@@ -79,3 +81,7 @@ class Pacer:
     def sent_ns(self, camera_id: str) -> tuple[int, ...]:
         """Return the times of the latest pictures that came of a camera, oldest first."""
         return tuple(self._lines[camera_id].sent_ns.copy())
+
+    def let_ns(self, camera_id: str) -> tuple[int, ...]:
+        """Return the times of those that were let through."""
+        return tuple(self._lines[camera_id].let_ns.copy())

@@ -250,12 +250,14 @@ class Store:
 
 def test_a_lower_rate_that_does_is_not_asked_about_and_a_lower_one_is() -> None:
     store = Store()
-    store.run(4, dict.fromkeys("abc", 3.0))
+    store.overload.pacer.set_rate(3.0)
+    store.run(10, dict.fromkeys("abc", 3.0))
     assert store.asked() == ()
+    store.overload.pacer.set_rate(None)
     store.run(3, {"a": 10.0, "b": 1.5, "c": 10.0})
     assert store.asked() == ("v",)
     assert store.overload.status().marked_ids == ("v",)
-    store.run(3, dict.fromkeys("abc", 10.0))
+    store.run(6, dict.fromkeys("abc", 10.0))
     assert store.asked() == ()
     assert store.overload.status().marked == 1
 
@@ -288,6 +290,15 @@ def test_a_hitch_is_not_asked_about_and_a_long_one_is() -> None:
     assert store.asked() == ()
     store.run(5, dict.fromkeys("abc", 10.0))
     store.run(2, dict.fromkeys("abc", 0.0))
+    assert store.asked() == ("v",)
+
+
+def test_what_is_left_over_unevenly_for_long_is_asked_about() -> None:
+    store = Store()
+    store.run(8, dict.fromkeys("abc", 10.0))
+    store.run(2, dict.fromkeys("abc", 5.0))
+    assert store.asked() == ()
+    store.run(3, dict.fromkeys("abc", 5.0))
     assert store.asked() == ("v",)
 
 
