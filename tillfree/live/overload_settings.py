@@ -14,7 +14,7 @@ class OverloadSettings(Strict):
         default=4.0,
         gt=0,
         le=60,
-        description="pictures a second of a camera that are looked at if at all possible; the bundled recordings' receipts stay right down to it and not below (docs/live.md). Cameras that send fewer have no less than they send",
+        description="pictures a second of a camera that are looked at if at all possible: twice the even rate down to which receipts of rendered recordings stay right (docs/live.md), for hands that are quicker. Cameras that send fewer have no less than they send",
     )
     busy_max: float = Field(
         default=0.9,

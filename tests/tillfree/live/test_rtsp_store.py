@@ -27,7 +27,8 @@ def test_rtsp_cameras_give_the_receipt_of_a_replay(tmp_path: Path, wanted: list[
         ran = live(tmp_path, server)
     assert billed(ran.parts) == wanted
     counts = ran.states[-1].queues
-    taken, dropped = (sum(getattr(counts[name], what) for name in CAMERAS) for what in ("taken", "dropped"))
-    assert taken >= 3 * 10 * 29  # ten frames a second from each
-    assert dropped <= 0.02 * taken  # none, unless something else takes the machine's cores meanwhile
+    sent = sum(ran.states[-1].overload.paced[name].sent for name in CAMERAS)
+    dropped = sum(counts[name].dropped for name in CAMERAS)
+    assert sent >= 3 * 10 * 29  # ten frames a second from each
+    assert dropped <= 0.1 * sent  # none, unless something else takes the machine's cores: then the rate is lowered
     assert ran.parts.run.late_count == 0

@@ -80,7 +80,7 @@ def test_a_rate_that_does_is_found_and_bills_as_a_replay(tmp_path: Path, server:
     outcome = replay(three_cameras(tmp_path / "three"), out=None, options=ReplayOptions(paths=False))
     (wanted,) = outcome.fold.visits.values()
     with server:
-        ran = live(tmp_path, server, detector=SlowDetector(0.05))
+        ran = live(tmp_path, server, detector=SlowDetector(0.04))
     levels = [state.overload.step.level for state in ran.states]
     assert Level.LOWER_RATE in levels
     assert Level.DROPPING not in levels
