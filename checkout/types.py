@@ -39,13 +39,21 @@ class ReviewAnswered:
     quantity_delta: int
 
 
+UnseenReason = Literal["unseen_shelves", "overloaded"]
+"""No camera showed some shelves, or the machine looked at too few of the pictures that showed them."""
+
+
 @dataclass(frozen=True, slots=True)
 class ShelvesUnseen:
-    """Nobody looked at some shelves from ``from_ns`` to ``to_ns``: what ``visit_ids`` took or put back then is not known."""
+    """Nobody looked at some shelves from ``from_ns`` to ``to_ns``: what ``visit_ids`` took or put back then is not known.
+
+    ``overloaded`` says that cameras showed them, and that the machine had no time to look at enough of their pictures.
+    """
 
     from_ns: int
     to_ns: int
     visit_ids: tuple[str, ...]
+    reason: UnseenReason = "unseen_shelves"
 
     @property
     def at_ns(self) -> int:

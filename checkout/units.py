@@ -9,7 +9,7 @@ from functools import partial
 from checkout.decisions import Answer, Who, decide, who_did_it
 from checkout.log import Due, Log, Timer
 from checkout.settings import CheckoutPolicy, to_ns
-from checkout.state import EntryKey
+from checkout.state import EntryKey, Visit
 from checkout.types import (
     CartEvent,
     CartEventKind,
@@ -18,11 +18,11 @@ from checkout.types import (
     ReviewClosed,
     ReviewOpened,
     ShelvesUnseen,
+    UnseenReason,
 )
 from vision.types import Interaction
 
 _RANK_REVIEW = 0
-_UNSEEN = "unseen_shelves"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +74,23 @@ class UnitKeeper:
 
     def unseen(self, event: ShelvesUnseen, now_ns: int) -> None:
         """Ask of each visit that was under way what it did while nobody looked; a visit is asked once at a time."""
-        if event.to_ns - event.from_ns < to_ns(self._policy.reviews.unseen_min_s):
+        is_short = event.to_ns - event.from_ns < to_ns(self._policy.reviews.unseen_min_s)
+        if is_short and event.reason == "unseen_shelves":
             return
         state = self._log.state
-        asked = {visit for review in state.reviews.values() if review.reason == _UNSEEN for visit in review.visit_ids}
+        open_ones = state.reviews.values()
+        asked = {visit for review in open_ones if review.reason == event.reason for visit in review.visit_ids}
         for visit_id in dict.fromkeys(event.visit_ids):
             visit = state.visits.get(visit_id)
-            if visit is not None and visit.closed_at_ns is None and visit_id not in asked:
-                self._log.emit(self._unseen_review(visit_id, now_ns))
+            if visit is not None and _was_under_way(visit, event) and visit_id not in asked:
+                self._log.emit(self._unseen_review(visit_id, event.reason, now_ns))
 
-    def _unseen_review(self, visit_id: str, now_ns: int) -> ReviewOpened:
+    def _unseen_review(self, visit_id: str, reason: UnseenReason, now_ns: int) -> ReviewOpened:
         return ReviewOpened(
             review_id=f"review-{self._log.state.reviews_opened + 1:06d}",
             visit_ids=(visit_id,),
             interaction_id=None,
-            reason=_UNSEEN,
+            reason=reason,
             at_ns=now_ns,
             due_ns=now_ns + to_ns(self._policy.reviews.unseen_due_s),
             timeout_visit_id=None,
@@ -305,6 +307,11 @@ class UnitKeeper:
 
     def _holds(self, visit_id: str | None, sku: str) -> int:
         return self._log.state.quantities(visit_id).get(sku, 0)
+
+
+def _was_under_way(visit: Visit, event: ShelvesUnseen) -> bool:
+    """Whoever left meanwhile may have taken something before."""
+    return visit.closed_at_ns is None or visit.closed_at_ns > event.from_ns
 
 
 def _fields(outcome: _Outcome) -> tuple[str | None, str | None, int]:

@@ -57,12 +57,16 @@ class MotionSettings(Strict):
 
 
 class MotionGate:
-    """One camera's gate. It compares with the picture last detected in, so slow changes add up until they are seen."""
+    """One camera's gate. It compares with the picture last detected in, so slow changes add up until they are seen.
+
+    ``heartbeat_s`` may be set to another time than the settings'.
+    """
 
     def __init__(self, settings: MotionSettings, *, live: bool) -> None:
         """``live`` says whether the camera is; where gates are not used, all frames go through."""
         self._settings = settings
         self._used = settings.use == "always" or (settings.use == "live" and live)
+        self.heartbeat_s = settings.heartbeat_s
         self._reference: U8 | None = None
         self._detected_ns = _NEVER_NS
         self._busy_ns = _NEVER_NS
@@ -75,7 +79,7 @@ class MotionGate:
         if self._moved(now):
             self._busy_ns = captured_at_ns
         awake = captured_at_ns - self._busy_ns <= self._settings.hold_s * 1e9
-        if not awake and captured_at_ns - self._detected_ns < self._settings.heartbeat_s * 1e9:
+        if not awake and captured_at_ns - self._detected_ns < self.heartbeat_s * 1e9:
             return False
         self._reference, self._detected_ns = now, captured_at_ns
         return True

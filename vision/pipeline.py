@@ -67,6 +67,11 @@ class PixelStage:
             self._begun.append(_Begun(frame, picture, None))
             self.spared[frame.camera_id] += 1
 
+    def set_heartbeat(self, heartbeat_s: float) -> None:
+        """Detect in still cameras so often (s), in place of as the settings say. From the thread that begins frames."""
+        for gate in self._gates.values():
+            gate.heartbeat_s = heartbeat_s
+
     @property
     def spared_count(self) -> int:
         """How many frames the detector was spared."""

@@ -15,8 +15,8 @@ from rich.console import Console
 from billing.money import format_money
 from store_layout.errors import InputError
 from tillfree.folds import VisitRecord, visit_state
-from tillfree.live.loop import StoreLoop
-from tillfree.live.screen import make_screen
+from tillfree.live.loop import LiveState, StoreLoop
+from tillfree.live.screen import make_screen, summary
 from tillfree.live.store import AsLive, open_store
 from tillfree.live.storefile import load_store_file
 from tillfree.sources.video import one_thread_a_picture
@@ -62,9 +62,17 @@ def run(
         settle_memory()
         screen.tell(f"{config.store.name} runs; gates and operators: http://{config.listen.host}:{config.listen.port}")
         until_ns = None if seconds is None else parts.clock() + round(seconds * _S)
-        StoreLoop(parts, screen.show).run(stopped, until_ns, end_visits=end_visits)
+        last: list[LiveState] = []
+
+        def show(state: LiveState) -> None:
+            last[:] = [state]
+            screen.show(state)
+
+        StoreLoop(parts, show).run(stopped, until_ns, end_visits=end_visits)
         for visit in parts.run.fold.visits.values():
             screen.tell(_told(visit))
+        for line in summary(last[0]):
+            screen.tell(line)
         screen.tell("ended")
 
 

@@ -20,16 +20,29 @@ class Coverage:
         self._min_ns, self._since_ns = min_ns, since_ns
         self._told: set[str] = set()
 
-    def see(self, up: Iterable[str], now_ns: int, visits: Iterable[str]) -> ShelvesUnseen | None:
-        """Return what nobody saw up to now, for those of ``visits`` that were not told of in this time before."""
+    def see(
+        self, up: Iterable[str], now_ns: int, visits: Iterable[str], looked_ns: Mapping[str, int] | None = None
+    ) -> ShelvesUnseen | None:
+        """Return what nobody saw up to now, for those of ``visits`` that were not told of in this time before.
+
+        ``looked_ns`` is when each camera was looked at last: a camera is found to be down only after a while.
+        """
         seen = frozenset[int]().union(*(self._slots_of.get(camera, frozenset()) for camera in up))
         if self._since_ns is None and seen < self._all:
-            self._since_ns = now_ns
+            latest = looked_ns or {}
+            self._since_ns = min((self._last_ns(slot, latest, now_ns) for slot in self._all - seen), default=now_ns)
         told = self._tell(now_ns, visits)
         if seen >= self._all:
             self._since_ns = None
             self._told.clear()
         return told
+
+    def _last_ns(self, slot: int, looked_ns: Mapping[str, int], now_ns: int) -> int:
+        """Return when the last of a slot's cameras was looked at, ``now_ns`` where none ever was."""
+        latest = [
+            looked_ns[camera] for camera, slots in self._slots_of.items() if slot in slots and camera in looked_ns
+        ]
+        return min(max(latest, default=now_ns), now_ns)
 
     def _tell(self, now_ns: int, visits: Iterable[str]) -> ShelvesUnseen | None:
         if self._since_ns is None or now_ns - self._since_ns < self._min_ns:

@@ -17,6 +17,7 @@ import numpy as np
 from tillfree.live.evidence import EvidenceStatus
 from tillfree.live.health_settings import HealthSettings
 from tillfree.live.node import CameraRow
+from tillfree.live.pacer import PacerCounts
 from tillfree.live.queues import QueueCounts
 from tillfree.live.watched import Watched
 from vision.coarse import Coarse
@@ -91,6 +92,7 @@ class HealthSources:
     spared: Callable[[], Mapping[str, int]]
     evidence: Callable[[], EvidenceStatus] | None = None
     billing: Callable[[], BillingLike] | None = None
+    paced: Callable[[], Mapping[str, PacerCounts]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,10 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class CameraHealth:
-    """How a camera is. Pictures ``taken`` were looked at, ``spared`` of these not by the detector; ``dropped`` were not.
+    """How a camera is.
+
+    Pictures ``taken`` were looked at, ``spared`` of these not by the detector; ``dropped`` were not, nor ``thinned``, which
+    were left out evenly.
 
     ``is_good`` says whether what it watches is watched: it is up, and its picture neither frozen, dark nor displaced.
     """
@@ -121,6 +126,7 @@ class CameraHealth:
     looked_per_s: float
     taken: int
     dropped: int
+    thinned: int
     waiting: int
     spared: int
     damaged: int
@@ -222,12 +228,15 @@ class Health:
     def tend(self, at_ns: int) -> HealthReport:
         """Put a report together, about once a second. Raises OSError where the disk cannot be asked."""
         counts, spared = self._sources.queues(), self._sources.spared()
+        paced = {} if self._sources.paced is None else self._sources.paced()
         feeds = {feed.camera_id: feed for feed in self._sources.feeds()}
         evidence = None if self._sources.evidence is None else self._sources.evidence()
         billing = None if self._sources.billing is None else self._sources.billing()
         with self._lock:
             cameras = tuple(
-                self._camera(camera, feeds.get(camera), counts.get(camera), spared.get(camera, 0), at_ns)
+                self._camera(
+                    camera, feeds.get(camera), counts.get(camera), paced.get(camera), spared.get(camera, 0), at_ns
+                )
                 for camera in self._seen
             )
             looked_ns = self._looked_ns
@@ -252,7 +261,13 @@ class Health:
         return self.tend(at_ns).faults
 
     def _camera(
-        self, camera_id: str, feed: FeedLike | None, counts: QueueCounts | None, spared: int, at_ns: int
+        self,
+        camera_id: str,
+        feed: FeedLike | None,
+        counts: QueueCounts | None,
+        paced: PacerCounts | None,
+        spared: int,
+        at_ns: int,
     ) -> CameraHealth:
         seen = self._seen[camera_id]
         is_up = feed is not None and feed.state == "live"
@@ -267,6 +282,7 @@ class Health:
             round(sum(looked >= at_ns - _RATE_NS for looked in seen.looked_ns) * _S / _RATE_NS, 2),
             0 if counts is None else counts.taken,
             0 if counts is None else counts.dropped,
+            0 if paced is None else paced.thinned,
             0 if counts is None else counts.waiting,
             spared,
             0 if feed is None else feed.dropped_corrupt,

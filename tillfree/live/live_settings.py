@@ -5,6 +5,7 @@ from __future__ import annotations
 from store_layout.model import Strict
 from tillfree.live.engine import EngineSettings
 from tillfree.live.history import HistorySettings
+from tillfree.live.overload_settings import OverloadSettings
 from tillfree.live.queues import QueueSettings
 from tillfree.live.relay_settings import RelaySettings
 from tillfree.live.resumption import ResumptionSettings
@@ -15,6 +16,7 @@ class LiveSettings(Strict):
 
     engine: EngineSettings = EngineSettings()
     queues: QueueSettings = QueueSettings()
+    overload: OverloadSettings = OverloadSettings()
     relay: RelaySettings = RelaySettings()
     history: HistorySettings = HistorySettings()
     resumption: ResumptionSettings = ResumptionSettings()

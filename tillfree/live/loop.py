@@ -20,7 +20,9 @@ from tillfree.live.evidence import Evidence
 from tillfree.live.health import Health
 from tillfree.live.history import History
 from tillfree.live.inbox import NodeInbox, Queued
+from tillfree.live.ladder import Level
 from tillfree.live.node import AlertRow, GateReported, NodeView, ReportKind
+from tillfree.live.overload import Overload, OverloadStatus
 from tillfree.live.queues import FrameQueues, QueueCounts
 from tillfree.live.rejoining import PeopleFile, Rejoining
 from tillfree.live.relay import RelayBiller
@@ -59,6 +61,7 @@ class LiveParts:
     activity: Activity
     evidence: Evidence
     health: Health
+    overload: Overload
     engine: Engine
     run: StoreRun
     checkout: Checkout
@@ -86,6 +89,8 @@ class LiveState:
     late: int
     behind_s: float
     orders_waiting: int
+    overload: OverloadStatus
+    spared: Mapping[str, int]
 
 
 class StoreLoop:
@@ -127,7 +132,7 @@ class StoreLoop:
         self._publish(parts.clock())
         for server in parts.servers:
             server.start()
-        parts.feeds.start(parts.queues.put)
+        parts.feeds.start(parts.overload.pacer.put)
 
     def _end(self, stopped: Event, *, finish: bool) -> None:
         """Take what is in flight. Gates are shut first, so that nobody is let in who would not be heard of."""
@@ -227,6 +232,7 @@ class StoreLoop:
         parts.history.tend(now_ns, parts.run.fold, parts.checkout.state)
         parts.feeds.tend(now_ns)
         parts.health.tend(now_ns)
+        self._watch_load(now_ns)
         self._watch_shelves()
         parts.relay.start()
         for worker in parts.workers:
@@ -235,16 +241,26 @@ class StoreLoop:
             if not server.is_alive:
                 raise PartDied(f"the HTTP service at {server.address} has ended by itself")
 
+    def _watch_load(self, now_ns: int) -> None:
+        """Keep to what the machine can do; operators hear where that is too little."""
+        changed = self._parts.overload.tend(now_ns)
+        if changed is not None and changed.level is Level.DROPPING:
+            self._reports.append(AlertRow(now_ns, "overloaded", self._parts.overload.status().words))
+
     def _watch_shelves(self) -> None:
-        """Have open visits asked about times in which no camera saw a shelf, once pictures tell the time."""
+        """Have visits asked about times in which shelves were not seen, or too seldom, once pictures tell the time."""
         parts, at_ns = self._parts, self._parts.run.ended_at_ns
         if at_ns == 0:
             return
-        up = [camera.camera_id for camera in parts.health.report().cameras if camera.is_good]
-        visits = [visit.visit_id for visit in parts.checkout.state.visits.values() if visit.closed_at_ns is None]
-        unseen = parts.coverage.see(up, at_ns, visits)
-        if unseen is not None:
-            parts.run.unseen(unseen)
+        good = [camera.camera_id for camera in parts.health.report().cameras if camera.is_good]
+        visits = {visit.visit_id: visit.closed_at_ns for visit in parts.checkout.state.visits.values()}
+        heard = parts.overload.heard(good, at_ns)
+        for unseen in (
+            parts.coverage.see(heard, at_ns, visits, parts.overload.looks.latest_ns()),
+            parts.overload.unseen(good, at_ns, visits),
+        ):
+            if unseen is not None:
+                parts.run.unseen(unseen)
 
     def _publish(self, now_ns: int) -> None:
         self._published_ns = now_ns
@@ -253,7 +269,7 @@ class StoreLoop:
     def _view(self) -> NodeView:
         parts = self._parts
         state, fold, status = parts.checkout.state, parts.run.fold, parts.relay.status()
-        report = parts.health.report()
+        report, overload = parts.health.report(), parts.overload.status()
         return NodeView(
             parts.run.ended_at_ns,
             is_open=True,
@@ -265,6 +281,8 @@ class StoreLoop:
             faults=report.faults,
             billing=billing_problem(status),
             evidence=evidence_problem(report.evidence),
+            load=overload.account,
+            load_level=overload.step.level,
             alerts=tuple(sorted((*billing_alerts(status), *self._reports, *parts.doubts), key=lambda each: each.at_ns)),
         )
 
@@ -278,4 +296,6 @@ class StoreLoop:
             parts.run.late_count,
             behind_s,
             parts.relay.status().waiting,
+            parts.overload.status(),
+            {camera.camera_id: camera.spared for camera in parts.health.report().cameras},
         )

@@ -70,6 +70,7 @@ class _View(Collector):
             "people_inside": ("People in the store.", view.people_inside),
             "open_visits": ("Visits without a final receipt.", len(view.visits)),
             "open_reviews": ("Questions to an operator.", len(view.reviews)),
+            "load_level": ("What is done for want of time: 0 nothing, 3 pictures are dropped.", view.load_level),
             "faults": ("What keeps the store from being open.", len(view.faults)),
             "view_seconds": ("Unix time of the engine's latest instant.", view.at_ns / 1e9),
         }
@@ -107,6 +108,7 @@ def _cameras(cameras: Iterable[CameraHealth]) -> Iterator[Metric]:
     for name, about in {
         "taken": "Pictures that were looked at.",
         "dropped": "Pictures for which there was no time.",
+        "thinned": "Pictures left out evenly for want of time.",
         "spared": "Pictures in which nothing moved, kept from the detector.",
         "damaged": "Damaged pictures.",
         "reconnects": "How often the stream broke.",

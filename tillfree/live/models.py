@@ -11,6 +11,7 @@ from billing.http.times import UtcOut
 from checkout.types import ReviewOpened
 from store_layout.model import Identifier, Strict
 from tillfree.live.decisions import GateDecision, Outcome, Reason, ScanIn
+from tillfree.live.ladder import Level
 from tillfree.live.node import AlertRow, NodeView, ReportKind, VisitRow, VisitState
 from tillfree.live.reviews import candidates
 from tillfree.live.tokens import token_name
@@ -204,7 +205,7 @@ class Probe(Strict):
 class HealthRow(Strict):
     """A part of the store and how it is."""
 
-    part: Literal["store", "engine", "billing", "evidence", "camera", "gate"]
+    part: Literal["store", "engine", "billing", "evidence", "load", "camera", "gate"]
     name: str
     is_up: bool
     detail: str
@@ -234,6 +235,7 @@ def health_of(view: NodeView, at_ns: int, view_age_max_s: float) -> NodeHealth:
         HealthRow(part="engine", name="engine", is_up=is_fresh, detail="" if is_fresh else behind),
         HealthRow(part="billing", name="billing", is_up=not view.billing, detail=view.billing),
         HealthRow(part="evidence", name="evidence", is_up=not view.evidence, detail=view.evidence),
+        HealthRow(part="load", name="load", is_up=view.load_level < Level.DROPPING, detail=view.load),
     ]
     rows += [
         HealthRow(

@@ -99,7 +99,8 @@ class NodeView:
     """The store as the engine saw it at ``at_ns``, the time of its latest instant.
 
     ``faults`` are what keeps the store from being open, in words; without any, a store that is not open is closed.
-    ``billing`` says why billing takes no orders at present, ``evidence`` why clips are missing; both are empty where all is well. ``alerts`` are the latest, oldest first.
+    ``billing`` says why billing takes no orders at present, ``evidence`` why clips are missing, ``load`` what was done for want
+    of time; all are empty where all is well. ``load_level`` is as of ``ladder.Level``. ``alerts`` are the latest, oldest first.
     """
 
     at_ns: int
@@ -112,6 +113,8 @@ class NodeView:
     faults: tuple[str, ...] = ()
     billing: str = ""
     evidence: str = ""
+    load: str = ""
+    load_level: int = 0
     alerts: tuple[AlertRow, ...] = ()
 
     def sees(self, gate_id: str) -> bool:

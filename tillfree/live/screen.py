@@ -17,6 +17,9 @@ _LINE_EVERY = 5
 """Seconds between lines where no terminal is: enough to follow, few enough for a log that is kept."""
 
 
+_MARKED_SHOWN = 20
+
+
 class Screen(Protocol):
     """Shows a store that runs."""
 
@@ -99,20 +102,39 @@ def state_line(state: LiveState) -> str:
     view = state.view
     up = sum(row.is_up for row in view.cameras)
     rate = sum(row.frames_per_s for row in view.cameras)
-    dropped = sum(counts.dropped for counts in state.queues.values())
+    thinned = sum(counts.thinned for counts in state.overload.paced.values())
     parts = [
         f"{len(view.visits)} visits",
         f"{view.people_inside} people",
         f"{len(view.reviews)} reviews",
         f"{up}/{len(view.cameras)} cameras",
         f"{rate:.0f} fps",
-        f"{dropped} dropped",
+        f"{state.overload.dropped} dropped",
         f"{state.late} late",
         f"{state.behind_s:.1f} s behind" if view.at_ns else "no picture yet",
     ]
+    parts += [f"{thinned} left out"] if thinned else []
+    parts += [f"{state.overload.marked} visits marked"] if state.overload.marked else []
     parts += [f"{state.orders_waiting} orders wait"] if state.orders_waiting else []
-    parts += [*view.faults, view.billing] if view.faults or view.billing else []
+    parts += [*view.faults, view.billing, state.overload.words]
     return ", ".join(part for part in parts if part)
+
+
+def summary(state: LiveState) -> tuple[str, ...]:
+    """Return what was looked at and what not, a line a camera, and the visits that may have suffered by it."""
+    lines = []
+    for camera, paced in state.overload.paced.items():
+        counts, spared = state.queues[camera], state.spared.get(camera, 0)
+        lines.append(
+            f"{camera}: {paced.sent} pictures came, {counts.taken} were looked at ({spared} of them still and not detected in), "
+            f"{paced.thinned} left out evenly, {counts.dropped} dropped"
+        )
+    if state.late:
+        lines.append(f"{state.late} pictures were looked at too late for their instant")
+    if state.overload.marked:
+        latest = ", ".join(state.overload.marked_ids[-_MARKED_SHOWN:])
+        lines.append(f"{state.overload.marked} visits were asked about for want of time: {latest}")
+    return tuple(lines)
 
 
 def _visits(state: LiveState) -> Table:

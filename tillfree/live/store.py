@@ -16,6 +16,7 @@ from tillfree.eventlog import HeardLog
 from tillfree.live.activity import Activity
 from tillfree.live.api import create_app
 from tillfree.live.books import LiveBooks, open_books
+from tillfree.live.budget import Meter, first_cost_ns
 from tillfree.live.cameras import Feeds, LiveCameras
 from tillfree.live.coverage import Coverage
 from tillfree.live.engine import Engine
@@ -27,6 +28,8 @@ from tillfree.live.inbox import NodeInbox
 from tillfree.live.loop import LiveParts
 from tillfree.live.memory import GateMemory
 from tillfree.live.node import AlertRow
+from tillfree.live.overload import Overload, OverloadSources, outlook
+from tillfree.live.pacer import Pacer
 from tillfree.live.queues import FrameQueues
 from tillfree.live.recorded import Playing, RecordedFeeds
 from tillfree.live.rejoining import PeopleFile, Rejoining
@@ -103,6 +106,7 @@ def open_store(
     else:
         feeds = RecordedFeeds(loaded, playing, gatekeeper.decide, tell, evidence.keep, loop=as_live.loop)
     found = _detector(config, settings, loaded, tell) if detector is None else detector
+    _tell_outlook(config, settings, found, clock, tell)
     parts = _parts(config, data, settings, clock, inbox, books, history, restored, feeds, evidence, found, tell)
     skus = frozenset(product.sku for product in config.store.products)
     app = create_app(gatekeeper, inbox, books.keys, skus, clock, health=parts.health.report)
@@ -148,20 +152,38 @@ def _parts(
     activity = Activity(queues)
     stage = PixelStage(detector, geometry, settings.vision, live=True)
     watched = watched_places(geometry, settings.vision.shelves.observer)
-    sources = HealthSources(feeds.statuses, queues.counts, lambda: stage.spared, evidence.status, relay.status)
+    pacer, meter = Pacer(geometry.cameras, queues.put), Meter(queues, clock)
+    asked = OverloadSources(queues.counts, lambda: stage.spared, stage.set_heartbeat)
+    heartbeat_s = settings.vision.motion.heartbeat_s
+    overload = Overload(config.store.cameras, watched, heartbeat_s, settings.live.overload, asked, pacer, meter)
+    sources = HealthSources(
+        feeds.statuses, queues.counts, lambda: stage.spared, evidence.status, relay.status, pacer.counts
+    )
     health = Health(geometry.cameras, watched, settings.health, sources, clock)
     doubts: deque[AlertRow] = deque(maxlen=_DOUBTS)
     rejoining = Rejoining(
         geometry, before, settings.live.resumption, run.hear, lambda person, at_ns: doubts.append(_doubt(person, at_ns))
     )
-    engine = Engine(queues, stage, run, settings.live.engine, clock, (activity, rejoining, evidence, health))
+    watchers = (activity, rejoining, evidence, health, overload.looks)
+    engine = Engine(meter, stage, run, settings.live.engine, clock, watchers)
     forget_ns = round(settings.live.history.forget_after_s * _S)
     note_ns = round(settings.live.resumption.snapshot_s * _S)
     return LiveParts(
-        geometry, feeds, queues, activity, evidence, health, engine, run, checkout, history, inbox, relay,
+        geometry, feeds, queues, activity, evidence, health, overload, engine, run, checkout, history, inbox, relay,
         books.workers, (), _coverage(config, geometry, settings, restored, people_file), rejoining, people_file,
         doubts, clock, forget_ns, note_ns,
     )  # fmt: skip
+
+
+def _tell_outlook(
+    config: StoreConfig, settings: RunSettings, detector: Detector, clock: Callable[[], int], tell: Tell
+) -> None:
+    """Say what rate will be had, where the detector alone is too slow for all that the cameras send."""
+    cameras = [camera for camera in config.store.cameras if camera.id not in config.absent]
+    if cameras:
+        said = outlook(first_cost_ns(detector, cameras, clock), cameras, settings.live.overload)
+        if said is not None:
+            tell(said)
 
 
 def _coverage(

@@ -188,7 +188,7 @@ def test_how_each_part_is(shop: NodeShop) -> None:
     said = client.get("/v1/health").json()
     assert (said["is_ready"], [row["detail"] for row in said["rows"]]) == (
         False,
-        ["the engine has not started", "has not started", "", ""],
+        ["the engine has not started", "has not started", "", "", ""],
     )
 
 
