@@ -11,7 +11,8 @@ wrote is held against each other as after kills.
 *Flat* is what grew by less than 5 %: the median of the last window against the median of the window that begins ten minutes
 after the start. A window is as long as needed for whole rounds of the recording, a minute at least, since memory breathes with who is in
 the store. Resident memory and its anonymous part, which is what the process itself has asked for, both have to be flat; private memory (USS)
-is only told, since libraries count in it or not with what else runs on the machine. Where a soak has no two such windows, nothing is said.
+is only told, since libraries count in it or not with what else runs on the machine. Of open files and threads the fewest in each window are
+compared, as a clip that is being made opens some. Where a soak has no two such windows, nothing is said.
 
 Ends with 1 where memory is not flat, files or threads became more, the store ended by itself, or the books disagree. Linux only.
 """
@@ -103,8 +104,9 @@ def growth(samples: list[Sample], name: str, window_s: float) -> Growth | None:
     if end_s < SETTLED_S + 2 * window_s:
         return None
     after = [(each.seconds, getattr(each, name)) for each in samples if each.seconds >= SETTLED_S]
-    first = statistics.median(value for at_s, value in after if at_s < SETTLED_S + window_s)
-    last = statistics.median(value for at_s, value in after if at_s >= end_s - window_s)
+    typical = min if name in COUNTS else statistics.median
+    first = typical(value for at_s, value in after if at_s < SETTLED_S + window_s)
+    last = typical(value for at_s, value in after if at_s >= end_s - window_s)
     slope = statistics.linear_regression(*zip(*after, strict=True)).slope
     return Growth(first, last, last / first - 1 if first else 0.0, slope * 3_600)
 

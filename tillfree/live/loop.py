@@ -37,6 +37,7 @@ from tillfree.live.view import (
 )
 from tillfree.run import StoreRun
 from tillfree.serving import ServerThread
+from tillfree.system import give_back_memory
 
 _S = 1_000_000_000
 _WAIT_S = 0.05
@@ -218,6 +219,7 @@ class StoreLoop:
         if now_ns - self._forgot_ns >= _FORGET_NS:
             self._forgot_ns = now_ns
             self._parts.run.forget(now_ns - self._parts.forget_ns)
+            give_back_memory()
 
     def _note(self, now_ns: int) -> None:
         """Keep who is where, for the case of a crash."""
