@@ -18,6 +18,11 @@ from tillfree.errors import ExitCode, MissingExtra, NotAsExpected, OutOfReach
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("tillfree.commands.demo", "demo", "Run the main job on a bundled recording and show the receipts."),
     "run": ("tillfree.commands.run", "run", "Run a store: cameras, gates and billing, until it is told to end."),
+    "vision-worker": (
+        "tillfree.commands.vision_worker",
+        "vision_worker",
+        "Look at some of a store's cameras, and tell its coordinator what they see.",
+    ),
     "replay": ("tillfree.commands.replay", "replay", "Replay a recording into carts, receipts and charges."),
     "evaluate": ("tillfree.commands.evaluate", "evaluate", "Replay recordings and score them against their truth."),
     "recording": ("tillfree.commands.recording", "recording_app", "Make a recording of your own videos, or check one."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -79,13 +80,17 @@ class Client:
         self._connection.close()
 
 
-def visit_calls(visit_id: str, taken: Mapping[str, int]) -> Iterator[Call]:
-    """Yield the three calls of a visit: open, draft, finish."""
+def visit_calls(visit_id: str, taken: Mapping[str, int], drafts: int = 1) -> Iterator[Call]:
+    """Yield the calls of a visit: open, ``drafts`` of a cart that grows to what is taken, finish."""
     minor, items = total_minor(taken), items_of(taken)
     token = f"card-{visit_id}"
     yield _call("open", "POST", "/v1/visits", visit_id, {"visit_id": visit_id, "token": token}, 201, _HELD)
-    path, cost = f"/v1/visits/{visit_id}", {"receipt.total_minor": minor}
-    yield _call("draft", "PUT", f"{path}/draft", visit_id, {"items": items}, 200, cost)
+    path = f"/v1/visits/{visit_id}"
+    for step in range(1, drafts + 1):
+        so_far = dict(list(taken.items())[: math.ceil(len(taken) * step / drafts)])
+        key = visit_id if step == drafts else f"{visit_id}-{step}"
+        cost = {"receipt.total_minor": total_minor(so_far)}
+        yield _call("draft", "PUT", f"{path}/draft", key, {"items": items_of(so_far)}, 200, cost)
     paid = {"state": "captured", "amount_minor": minor, "paid_minor": minor}
     yield _call("finish", "POST", f"{path}/receipt", visit_id, {"items": items}, 201, paid)
 

@@ -9,6 +9,7 @@ a call from when it was planned: an answer that is late makes those behind it la
 from __future__ import annotations
 
 import heapq
+import http.client
 import itertools
 import json
 import random
@@ -24,7 +25,7 @@ from benchmarks.billing_load.client import Call, Client, visit_calls
 from benchmarks.billing_load.shop import cart
 
 GAP_S = 0.5
-"""Between a visit's planned calls under a fixed rate."""
+"""Between a visit's planned calls under a fixed rate, if nothing else is asked for."""
 _LINES = 16
 """Connections under a fixed rate: more than are ever busy at half the load that can be reached."""
 
@@ -42,6 +43,13 @@ class Load:
     warm_up_s: float
     clients: int = 0
     visits_per_s: float = 0.0
+    drafts: int = 1
+    gap_s: float = GAP_S
+
+    @property
+    def calls(self) -> int:
+        """How many calls a visit has."""
+        return self.drafts + 2
 
     def key_of(self, call: Call) -> str:
         """Return the key of the machine that makes a call."""
@@ -85,11 +93,16 @@ class _Line:
         self._clients = {key: Client(load.port, key) for key in {load.gate_key, load.vision_key}}
 
     def ask(self, call: Call) -> None:
-        self._clients[self._load.key_of(call)].ask(call)
+        """Ask, and once more where the service has hung up on a connection that was idle: the key makes it one request."""
+        client = self._clients[self._load.key_of(call)]
+        try:
+            client.ask(call)
+        except (OSError, http.client.HTTPException):
+            client.ask(call)
 
 
 def _calls(load: Load, number: int) -> tuple[Call, ...]:
-    return tuple(visit_calls(f"{load.prefix}-{number:07d}", cart(random.Random(f"{load.seed}-{number}"))))
+    return tuple(visit_calls(f"{load.prefix}-{number:07d}", cart(random.Random(f"{load.seed}-{number}")), load.drafts))
 
 
 def closed(load: Load) -> Found:
@@ -116,7 +129,7 @@ def closed(load: Load) -> Found:
 def paced(load: Load) -> Found:
     """Make each call at its planned time, or as soon after as the one before it in its visit was answered."""
     plan, call_s = _plan(load), {"open": [], "draft": [], "finish": []}  # type: ignore[var-annotated]
-    answered = [threading.Event() for _ in range(3 * len({number for _, number, _ in plan}))]
+    answered = [threading.Event() for _ in range(load.calls * len({number for _, number, _ in plan}))]
     lock, wait = threading.Lock(), threading.Event().wait
     begin_s = time.perf_counter() + 0.1
 
@@ -129,12 +142,12 @@ def paced(load: Load) -> Found:
                 at_s, number, step = heapq.heappop(plan)
             wait(max(0.0, begin_s + at_s - time.perf_counter()))
             if step > 0:
-                answered[3 * number + step - 1].wait()
+                answered[load.calls * number + step - 1].wait()
             call = _calls(load, number)[step]
             try:
                 line.ask(call)
             finally:  # whoever waits for an answer that was wrong would wait for ever
-                answered[3 * number + step].set()
+                answered[load.calls * number + step].set()
             if at_s >= load.warm_up_s:
                 call_s[call.name].append(time.perf_counter() - begin_s - at_s)
                 finished += call.name == "finish"
@@ -149,7 +162,7 @@ def _plan(load: Load) -> list[tuple[float, int, int]]:
         at_s += rng.expovariate(load.visits_per_s)
         if at_s >= load.warm_up_s + load.seconds:
             return sorted(plan)
-        plan += [(at_s + GAP_S * step, number, step) for step in range(3)]
+        plan += [(at_s + load.gap_s * step, number, step) for step in range(load.calls)]
     return plan
 
 

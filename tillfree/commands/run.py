@@ -33,6 +33,10 @@ def run(
     ] = None,
     speed: Annotated[float, typer.Option(min=0.05, max=100, help="How fast --as-live and all clocks run.")] = 1.0,
     loop: Annotated[bool, typer.Option("--loop", help="Begin --as-live again when it ends.")] = False,
+    in_step: Annotated[
+        bool,
+        typer.Option("--in-step", help="Have vision workers look at every frame of --as-live, however long it takes."),
+    ] = False,
     end_visits: Annotated[
         bool, typer.Option(help="Close all visits when --as-live ends; else they go on at the next start.")
     ] = True,
@@ -48,10 +52,9 @@ def run(
 
     A supervisor such as systemd should start it again where it ends by itself.
     """
-    if as_live is None and (speed != 1.0 or loop):
-        raise InputError("is of recordings", field="--speed" if speed != 1.0 else "--loop", mend="add --as-live")
+    _check(as_live, speed, loop, in_step)
     stopped = Event()
-    played = None if as_live is None else AsLive(as_live, speed, loop)
+    played = None if as_live is None else AsLive(as_live, speed, loop, in_step)
     console = Console()
     with one_thread_a_picture(), make_screen(console) as screen, ExitStack() as stack:
         config = load_store_file(store, os.environ)
@@ -74,6 +77,16 @@ def run(
         for line in summary(last[0]):
             screen.tell(line)
         screen.tell("ended")
+
+
+def _check(as_live: Path | None, speed: float, loop: bool, in_step: bool) -> None:
+    """Refuse options that mean nothing without others."""
+    given = {"--speed": speed != 1.0, "--loop": loop, "--in-step": in_step}
+    named = [name for name, is_given in given.items() if is_given]
+    if as_live is None and named:
+        raise InputError("is of recordings", field=named[0], mend="add --as-live")
+    if in_step and len(named) > 1:
+        raise InputError("does not go with --in-step, which has no pace", field=named[0], mend="take one out")
 
 
 def _told(visit: VisitRecord) -> str:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from tillfree.live.queues import FrameQueues
+from typing import Protocol
+
 from vision.pipeline import Instant
 from vision.types import Frame, Observation, People
+
+
+class BusyLines(Protocol):
+    """Queues that can be told where something happens."""
+
+    def set_busy(self, camera_id: str, busy: bool) -> None:
+        """Say whether something happens in a camera."""
+        ...
 
 
 class Activity:
     """An ``engine.Watcher``, called in the loop's own thread and asked there."""
 
-    def __init__(self, queues: FrameQueues) -> None:
+    def __init__(self, queues: BusyLines) -> None:
         self._queues = queues
         self.people: People | None = None
         self.frames = 0

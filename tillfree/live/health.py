@@ -210,6 +210,14 @@ class Health:
             if is_due:
                 seen.judged_ns = frame.captured_at_ns
 
+    def told(self, observation: Observation, state: PictureState | None) -> None:
+        """Hear that another machine looked at a frame, in whose pictures it finds ``state``."""
+        now_ns, (at_ns, camera_id, _) = self._clock(), observation.order
+        seen = self._seen[camera_id]
+        with self._lock:
+            self._looked_ns, seen.latest_ns, seen.state = now_ns, at_ns, state
+            seen.looked_ns.append(now_ns)
+
     def happened(self, instant: Instant) -> None:
         """Hear of an instant whose consequences are in the carts now."""
         now_ns = self._clock()

@@ -133,6 +133,16 @@ class History:
         self._synced_ns = 0
         self._began_ns = self._restored.first_ns or 0
 
+    @property
+    def lines(self) -> int:
+        """How many lines were ever written, which is the number of the next one."""
+        return self._seq
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether all that was written is on the disk."""
+        return not self._is_dirty
+
     def take_restored(self) -> Restored:
         """Return what the log said when it was opened, once: it is not kept here."""
         found, self._restored = self._restored, Restored()

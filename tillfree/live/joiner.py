@@ -33,19 +33,23 @@ class JoinSettings(Strict):
 class Joiner:
     """Holds observations until every worker has said that it told all up to their time.
 
-    A worker that has said nothing for ``patience_s`` is not waited for until it speaks again; what it then tells of the
-    past is late, and counted. A duplicate is counted and dropped, wherever it comes from.
+    A worker that has said nothing for ``patience_s`` is given up, and not waited for until it speaks again; what it then
+    tells of the past is late, and counted. A duplicate is counted and dropped, wherever it comes from.
     """
 
-    def __init__(self, workers: tuple[str, ...], settings: JoinSettings, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, workers: tuple[str, ...], settings: JoinSettings, clock: Callable[[], int], after_ns: int = _NEVER_NS
+    ) -> None:
+        """What is of a time up to ``after_ns`` was given before a restart, and is late."""
         self._clock = clock
         self._patience_ns = round(settings.patience_s * 1e9)
         self._until = dict.fromkeys(sorted(workers), _NEVER_NS)
         self._heard = dict.fromkeys(self._until, clock())
+        self._given_up: frozenset[str] = frozenset()
         self._held: list[tuple[Order, int, Observation]] = []
         self._count = itertools.count()
         self._known: OrderedDict[Order, None] = OrderedDict()
-        self._given_ns = _NEVER_NS
+        self._given_ns = after_ns
         self.duplicate_count = 0
         self.late_count = 0
 
@@ -67,17 +71,44 @@ class Joiner:
         if worker in self._until:
             self._until[worker] = max(self._until[worker], until_ns)
             self._heard[worker] = self._clock()
+            self._given_up -= {worker}
 
-    def silent(self) -> tuple[str, ...]:
-        """Return the workers that are not waited for any more."""
+    def give_up(self) -> frozenset[str]:
+        """Wait no longer for workers that are silent, and return them. To be called about once a second."""
         now_ns = self._clock()
-        return tuple(worker for worker, heard in self._heard.items() if now_ns - heard > self._patience_ns)
+        self._given_up = frozenset(
+            worker for worker, heard in self._heard.items() if now_ns - heard > self._patience_ns
+        )
+        return self._given_up
+
+    @property
+    def given_up(self) -> frozenset[str]:
+        """The workers that are not waited for."""
+        return self._given_up
+
+    @property
+    def worker_count(self) -> int:
+        """How many workers there are."""
+        return len(self._until)
+
+    def mark_ns(self) -> int | None:
+        """Return up to when all awaited workers have told all, None where one of them has not said a word."""
+        awaited = [until for worker, until in self._until.items() if worker not in self._given_up]
+        mark_ns = min(awaited, default=max(self._until.values()))
+        return None if mark_ns == _NEVER_NS else mark_ns
+
+    def next_ns(self) -> int | None:
+        """Return the time of what ``ready`` would yield first, None where it yields nothing."""
+        mark_ns = self.mark_ns()
+        if mark_ns is None or not self._held or self._held[0][0][0] > mark_ns:
+            return None
+        return self._held[0][0][0]
 
     def ready(self) -> Iterator[Observation]:
-        """Yield what nobody awaited can precede any more, in order."""
-        silent = set(self.silent())
-        awaited = [until for worker, until in self._until.items() if worker not in silent]
-        mark_ns = min(awaited, default=max(self._until.values()))
+        """Yield what nobody awaited can precede any more, in order. Whoever breaks off finds the rest here later."""
+        mark_ns = self.mark_ns()
+        if mark_ns is None:
+            return
         while self._held and self._held[0][0][0] <= mark_ns:
             order, _, observation = heapq.heappop(self._held)
             self._given_ns = max(self._given_ns, order[0])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from store_layout.model import Strict
+from tillfree.live.bus_settings import BusSettings
 from tillfree.live.engine import EngineSettings
 from tillfree.live.history import HistorySettings
+from tillfree.live.joiner import JoinSettings
 from tillfree.live.overload_settings import OverloadSettings
 from tillfree.live.queues import QueueSettings
 from tillfree.live.relay_settings import RelaySettings
@@ -20,3 +22,5 @@ class LiveSettings(Strict):
     relay: RelaySettings = RelaySettings()
     history: HistorySettings = HistorySettings()
     resumption: ResumptionSettings = ResumptionSettings()
+    bus: BusSettings = BusSettings()
+    join: JoinSettings = JoinSettings()

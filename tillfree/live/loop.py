@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Event
+from typing import Protocol
 
 from billing.worker import Worker
 from checkout.checkout import Checkout
@@ -14,7 +15,6 @@ from store_layout.geometry import StoreGeometry
 from tillfree.live.activity import Activity
 from tillfree.live.cameras import Feeds
 from tillfree.live.coverage import Coverage
-from tillfree.live.engine import Engine
 from tillfree.live.errors import PartDied
 from tillfree.live.evidence import Evidence
 from tillfree.live.health import Health
@@ -23,7 +23,7 @@ from tillfree.live.inbox import NodeInbox, Queued
 from tillfree.live.ladder import Level
 from tillfree.live.node import AlertRow, GateReported, NodeView, ReportKind
 from tillfree.live.overload import Overload, OverloadStatus
-from tillfree.live.queues import FrameQueues, QueueCounts
+from tillfree.live.queues import QueueCounts
 from tillfree.live.rejoining import PeopleFile, Rejoining
 from tillfree.live.relay import RelayBiller
 from tillfree.live.view import (
@@ -51,18 +51,42 @@ _TOLD = {ReportKind.DOOR_FORCED: "was forced open", ReportKind.DOOR_HELD_OPEN: "
 """Reports of gates that an operator should hear of."""
 
 
+class LiveEngine(Protocol):
+    """What moves time: ``engine.Engine``, or a coordinator's."""
+
+    def step(self, wait_s: float) -> int:
+        """Do what is there to do, or wait so long for it; return how much it was."""
+        ...
+
+    def drain(self) -> None:
+        """Take what was begun with."""
+        ...
+
+
+class Queues(Protocol):
+    """Frames on their way to the engine."""
+
+    def set_busy(self, camera_id: str, busy: bool) -> None:
+        """Say whether something happens in a camera."""
+        ...
+
+    def counts(self) -> Mapping[str, QueueCounts]:
+        """Return the counts of each camera."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LiveParts:
-    """What the loop drives; ``store.open_store`` puts it together."""
+    """What the loop drives; ``store.open_store`` puts it together. ``kept`` hears that the log may be on the disk."""
 
     geometry: StoreGeometry
     feeds: Feeds
-    queues: FrameQueues
+    queues: Queues
     activity: Activity
     evidence: Evidence
     health: Health
     overload: Overload
-    engine: Engine
+    engine: LiveEngine
     run: StoreRun
     checkout: Checkout
     history: History
@@ -77,6 +101,7 @@ class LiveParts:
     clock: Callable[[], int]
     forget_ns: int
     note_ns: int
+    kept: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +128,7 @@ class StoreLoop:
         self._scans: list[Queued] = []
         self._answers: list[Queued] = []
         self._reports: deque[AlertRow] = deque(maxlen=_REPORTS)
-        self._published_ns = self._tended_ns = self._forgot_ns = self._noted_ns = 0
+        self._published_ns = self._tended_ns = self._forgot_ns = self._noted_ns = self._watched_ns = 0
 
     def run(self, stopped: Event, until_ns: int | None, *, end_visits: bool) -> None:
         """Run until ``stopped`` is set, the clock says ``until_ns``, or nothing more can come.
@@ -119,6 +144,8 @@ class StoreLoop:
                 break
             parts.engine.step(_WAIT_S)
             self._hear()
+            if parts.run.ended_at_ns - self._watched_ns >= _TEND_NS:
+                self._watch_shelves()
             self._tend(parts.clock())
         self._end(stopped, finish=end_visits and self._is_over())
 
@@ -146,6 +173,8 @@ class StoreLoop:
         parts.engine.drain()
         self._hear()
         if finish:
+            if any(status.state != "ended" for status in parts.feeds.statuses()):
+                self._watch_shelves()  # cameras that were lost before a recording was over
             parts.run.finish()
             parts.people_file.note(parts.clock(), ())
         else:
@@ -230,6 +259,7 @@ class StoreLoop:
         """Keep the log, and start anew what died. Raises PartDied where that cannot be done."""
         parts = self._parts
         parts.history.tend(now_ns, parts.run.fold, parts.checkout.state)
+        parts.kept()
         parts.feeds.tend(now_ns)
         parts.health.tend(now_ns)
         self._watch_load(now_ns)
@@ -252,7 +282,10 @@ class StoreLoop:
         parts, at_ns = self._parts, self._parts.run.ended_at_ns
         if at_ns == 0:
             return
+        self._watched_ns = at_ns
+        live = {status.camera_id for status in parts.feeds.statuses() if status.state == "live"}
         good = [camera.camera_id for camera in parts.health.report().cameras if camera.is_good]
+        good = [camera for camera in good if camera in live]
         visits = {visit.visit_id: visit.closed_at_ns for visit in parts.checkout.state.visits.values()}
         heard = parts.overload.heard(good, at_ns)
         for unseen in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from threading import Event
 from typing import Literal
@@ -119,8 +119,9 @@ def recorded_readers(
     loop: bool = False,
     stamp: Stamp = "live",
     packets: PacketSink | None = None,
+    cameras: Collection[str] | None = None,
 ) -> tuple[PacedFile, ...]:
-    """Return a reader for each camera of a recording, not yet started; second 0 is at ``start_ns`` of ``clock``.
+    """Return a reader for each camera of a recording, or for ``cameras``, not yet started; second 0 is at ``start_ns`` of ``clock``.
 
     ``packets`` is given the video as it is stored, for evidence. Every file is probed first. With ``loop``, all cameras begin again when the longest is at its end. Raises
     RecordingError where a file cannot be decoded, and ValueError for a speed that is not above 0.
@@ -130,4 +131,5 @@ def recorded_readers(
     sources = camera_sources(loaded)
     ends_ns = [source.offset_ns + round(probe(source).duration_s * _S) for source in sources]
     loop_ns = max(ends_ns) if loop else None
-    return tuple(PacedFile(source, put, clock, start_ns, speed, loop_ns, stamp, packets) for source in sources)
+    mine = [source for source in sources if cameras is None or source.camera_id in cameras]
+    return tuple(PacedFile(source, put, clock, start_ns, speed, loop_ns, stamp, packets) for source in mine)

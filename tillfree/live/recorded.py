@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from threading import Event, Thread
 from typing import Literal
@@ -43,44 +43,48 @@ class RecordedFeeds:
     def __init__(
         self,
         loaded: LoadedRecording,
-        playing: Playing,
-        decide: Decide,
-        tell: Callable[[str], None],
+        clock: Callable[[], int],
+        start_ns: Callable[[], int],
+        scans: RecordedScans | None,
         packets: PacketSink | None = None,
         *,
         loop: bool = False,
+        cameras: Collection[str] | None = None,
     ) -> None:
-        self._packets = packets
-        self._loaded, self._playing, self._clock = loaded, playing, playing.clock
-        self._decide, self._tell, self._loop = decide, tell, loop
-        self._start_ns = self._resumed_ns = 0
+        """``start_ns`` is asked at the start when the recording's second 0 is; of ``cameras`` alone, where they are given."""
+        self._loaded, self._clock, self._begin_ns, self._scans = loaded, clock, start_ns, scans
+        self._packets, self._loop, self._cameras = packets, loop, cameras
+        self._resumed_ns = 0
         self._readers: tuple[PacedFile, ...] = ()
-        self._stopped = Event()
-        self._scanner: Thread | None = None
 
     def start(self, put: Callable[[Frame], None]) -> None:
         """Begin with what is now. Raises RecordingError where a file cannot be decoded."""
         self._resumed_ns = self._clock()
-        self._start_ns = self._playing.start_ns()
+        start_ns = self._begin_ns()
 
         def put_new(frame: Frame) -> None:
             if frame.captured_at_ns >= self._resumed_ns:
                 put(frame)
 
         self._readers = recorded_readers(
-            self._loaded, put_new, self._clock, self._start_ns, loop=self._loop, packets=self._packets
+            self._loaded,
+            put_new,
+            self._clock,
+            start_ns,
+            loop=self._loop,
+            packets=self._packets,
+            cameras=self._cameras,
         )
-        self._scanner = Thread(target=self._post_scans, name="recorded-scans", daemon=True)
         for reader in self._readers:
             reader.start()
-        self._scanner.start()
+        if self._scans is not None:
+            self._scans.start(start_ns, self._resumed_ns)
 
     def stop(self) -> None:
         """End, and wait until it has ended."""
-        self._stopped.set()
         stop_all(self._readers)
-        if self._scanner is not None:
-            self._scanner.join()
+        if self._scans is not None:
+            self._scans.stop()
 
     def statuses(self) -> tuple[FeedStatus, ...]:
         """Return how each camera's reader stands."""
@@ -98,10 +102,45 @@ class RecordedFeeds:
     def is_over(self) -> bool:
         """Whether all files are at their end and all scans are posted."""
         is_read = bool(self._readers) and all(status.state == "ended" for status in self.statuses())
-        return is_read and self._scanner is not None and not self._scanner.is_alive()
+        return is_read and (self._scans is None or self._scans.is_over)
 
-    def _post_scans(self) -> None:
-        start_ns, loop_ns = self._start_ns, length_ns(self._loaded)
+
+class RecordedScans:
+    """Shows a recording's cards at the gates, each at its time, as readers would. With ``loop`` it begins again when it ends."""
+
+    def __init__(
+        self,
+        loaded: LoadedRecording,
+        clock: Callable[[], int],
+        decide: Decide,
+        tell: Callable[[str], None],
+        *,
+        loop: bool = False,
+    ) -> None:
+        self._loaded, self._clock, self._decide, self._tell, self._loop = loaded, clock, decide, tell, loop
+        self._resumed_ns = 0
+        self._stopped = Event()
+        self._thread: Thread | None = None
+
+    def start(self, start_ns: int, resumed_ns: int) -> None:
+        """Begin with those from ``resumed_ns`` on; the recording's second 0 is at ``start_ns``."""
+        self._resumed_ns = resumed_ns
+        self._thread = Thread(target=self._post_scans, args=(start_ns,), name="recorded-scans", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and wait until it has ended."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all are posted."""
+        return self._thread is not None and not self._thread.is_alive()
+
+    def _post_scans(self, start_ns: int) -> None:
+        loop_ns = length_ns(self._loaded)
         while self._post_all(start_ns) and self._loop:
             start_ns += loop_ns
 
@@ -149,7 +188,11 @@ class Playing:
     end begins anew, later than ``after_ns``, since the log's time never runs backwards.
     """
 
-    def __init__(self, file: Path, loaded: LoadedRecording, speed: float, after_ns: int, *, loop: bool) -> None:
+    def __init__(
+        self, file: Path, loaded: LoadedRecording, speed: float, after_ns: int, *, loop: bool, lead_ns: int = _LEAD_NS
+    ) -> None:
+        """``lead_ns`` is the time between the start and the recording's second 0."""
+        self._lead_ns = lead_ns
         self._file, self._name, self._speed = file, str(loaded.file.resolve()), speed
         now_ns = system_clock()
         told = self._read()
@@ -160,11 +203,26 @@ class Playing:
         self._since = (now_ns, max(now_ns, after_ns)) if told is None else (told.system_ns, told.clock_ns)
         self.clock = scaled_clock(speed, *self._since)
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it begins anew, and goes on with nothing."""
+        return self._told is None
+
+    @property
+    def since(self) -> tuple[int, int]:
+        """Two times of one moment: the system's, and this clock's."""
+        return self._since
+
+    @property
+    def speed(self) -> float:
+        """How fast it is played."""
+        return self._speed
+
     def start_ns(self) -> int:
         """Return when the recording's second 0 is, in a moment where it begins anew. Raises InputError where that cannot be kept."""
         if self._told is not None:
             return self._told.start_ns
-        start_ns = self.clock() + _LEAD_NS
+        start_ns = self.clock() + self._lead_ns
         told = _Began(
             recording=self._name,
             speed=self._speed,

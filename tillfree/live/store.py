@@ -3,47 +3,50 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from checkout.checkout import Checkout
-from recordings.files import LoadedRecording, load_recording
+from recordings.files import LoadedRecording
 from store_layout.errors import InputError
 from store_layout.geometry import StoreGeometry
 from tillfree.eventlog import HeardLog
 from tillfree.live.activity import Activity
+from tillfree.live.agreement import LEAD_NS, LivePlay, StepPlay
 from tillfree.live.api import create_app
 from tillfree.live.books import LiveBooks, open_books
-from tillfree.live.budget import Meter, first_cost_ns
+from tillfree.live.broker import open_subscriber
+from tillfree.live.bus import Subscriber
 from tillfree.live.cameras import Feeds, LiveCameras
 from tillfree.live.coverage import Coverage
-from tillfree.live.engine import Engine
+from tillfree.live.detecting import detector_of, recording_of, tell_outlook
 from tillfree.live.evidence import Evidence
 from tillfree.live.gatekeeper import Gatekeeper
 from tillfree.live.health import Health, HealthSources
 from tillfree.live.history import History, Restored
 from tillfree.live.inbox import NodeInbox
+from tillfree.live.joiner import Joiner
 from tillfree.live.loop import LiveParts
 from tillfree.live.memory import GateMemory
 from tillfree.live.node import AlertRow
-from tillfree.live.overload import Overload, OverloadSources, outlook
-from tillfree.live.pacer import Pacer
-from tillfree.live.queues import FrameQueues
-from tillfree.live.recorded import Playing, RecordedFeeds
+from tillfree.live.recorded import Playing, RecordedFeeds, RecordedScans
 from tillfree.live.rejoining import PeopleFile, Rejoining
 from tillfree.live.relay import RelayBiller
 from tillfree.live.settings import GateSettings
+from tillfree.live.sight import Sight, Watchers, bus_sight, own_sight
 from tillfree.live.storefile import StoreConfig
-from tillfree.live.watched import watched_places
+from tillfree.live.taken import Taken
+from tillfree.live.watched import Watched, watched_places
+from tillfree.live.worker_feeds import WorkerFeeds
 from tillfree.prices import price_book
 from tillfree.run import StoreRun
 from tillfree.serving import ServerThread
 from tillfree.settings import RunSettings, load_settings
-from tillfree.system import steady_clock
-from vision.detectors import Detector, find_weights, load_detector, rendered_people_notice
-from vision.pipeline import FloorStage, PixelStage
+from tillfree.system import steady_clock, system_clock
+from vision.detectors import Detector
+from vision.pipeline import FloorStage
 from vision.shelves import load_references
 from vision.shelves.atlas import visible_slots
 
@@ -54,6 +57,10 @@ _GATES = "gates.journal"
 _AS_LIVE = "as-live.json"
 _PEOPLE = "people.json"
 _EVIDENCE = "evidence"
+_IN_STEP = "in-step.json"
+_TAKEN = "taken.mark"
+_BOOKMARK = "broker.json"
+_FOR_EVER_S = 1e9
 _DOUBTS = 50
 
 Tell = Callable[[str], None]
@@ -61,11 +68,15 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class AsLive:
-    """A recording in place of the cameras and readers; ``speed`` 2 plays it, and lets all clocks run, twice as fast."""
+    """A recording in place of the cameras and readers; ``speed`` 2 plays it, and lets all clocks run, twice as fast.
+
+    ``in_step`` has vision workers look at every frame, however long it takes.
+    """
 
     recording: Path
     speed: float = 1.0
     loop: bool = False
+    in_step: bool = False
 
 
 def open_store(
@@ -75,39 +86,45 @@ def open_store(
     tell: Tell,
     stack: ExitStack,
     detector: Detector | None = None,
+    subscriber: Subscriber | None = None,
 ) -> LiveParts:
     """Open a store's books, log and cameras; ``stack`` closes them. Nothing runs yet.
 
-    ``data`` is a folder in place of the store file's, ``detector`` one in place of the weights'. Raises InputError where
+    ``data`` is a folder in place of the store file's, ``detector`` one in place of the weights', ``subscriber`` in place of
+    the broker's. Raises InputError where
     something is missing or wrong, or another process runs this store.
     """
     data = config.data_dir if data is None else data
     _make(data)
     settings = load_settings(config.settings_path)
-    loaded = None if as_live is None else _recording(as_live, config)
+    loaded = None if as_live is None else recording_of(as_live.recording, config)
     inbox = NodeInbox(data / _INBOX)  # from here on no other process can have this store
     stack.callback(inbox.close)
     history = History(data / EVENTS, settings.live.history)
     stack.callback(history.close)
     restored = history.take_restored()
-    playing: Playing | None = None
-    if loaded is not None and as_live is not None:
-        playing = Playing(data / _AS_LIVE, loaded, as_live.speed, restored.last_ns or 0, loop=as_live.loop)
+    opening = _Opening(config, data, settings, loaded, as_live, history, restored, tell, stack)
+    playing, step = opening.playing(), opening.in_step()
     clock = steady_clock() if playing is None else playing.clock
     if clock() < (restored.last_ns or 0):
         tell("this machine's clock is behind the store's log: set it, for visits end by it")
     books = open_books(config, data, settings, price_book(config.store, config.prices_path), clock, tell, stack)
     gatekeeper = _gatekeeper(config, data, inbox, books, settings, tell, stack)
     evidence = _evidence(config, data, settings, clock, inbox)
-    feeds: Feeds
-    if loaded is None or as_live is None or playing is None:
-        cameras = {camera.id: camera for camera in config.store.cameras}
-        feeds = LiveCameras(cameras, config.feeds, settings.feeds, clock, tell, evidence.keep)
+    scans = None
+    if loaded is not None and as_live is not None and playing is not None:
+        scans = RecordedScans(loaded, clock, gatekeeper.decide, tell, loop=as_live.loop)
+    geometry = StoreGeometry(config.store)
+    watched = watched_places(geometry, settings.vision.shelves.observer)
+    if config.broker is None:
+        sight = opening.own(playing, scans, evidence, clock, detector, geometry, watched)
     else:
-        feeds = RecordedFeeds(loaded, playing, gatekeeper.decide, tell, evidence.keep, loop=as_live.loop)
-    found = _detector(config, settings, loaded, tell) if detector is None else detector
-    _tell_outlook(config, settings, found, clock, tell)
-    parts = _parts(config, data, settings, clock, inbox, books, history, restored, feeds, evidence, found, tell)
+        sight = opening.split(step or opening.live_play(playing), scans, clock, subscriber, geometry, watched)
+    parts = _parts(
+        config, data, settings, clock, inbox, books, history, restored, sight, evidence, geometry, watched, tell
+    )
+    for scan in () if step is None else step.scans():
+        parts.run.expect(scan)
     skus = frozenset(product.sku for product in config.store.products)
     app = create_app(gatekeeper, inbox, books.keys, skus, clock, health=parts.health.report)
     servers = [ServerThread(app, config.listen.host, config.listen.port)]
@@ -120,6 +137,100 @@ def open_store(
     return replace(parts, servers=tuple(servers))
 
 
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """A store that is being opened, and what it is to look with."""
+
+    config: StoreConfig
+    data: Path
+    settings: RunSettings
+    loaded: LoadedRecording | None
+    as_live: AsLive | None
+    history: History
+    restored: Restored
+    tell: Tell
+    stack: ExitStack
+
+    def playing(self) -> Playing | None:
+        """Return the clock of a recording that is played at its own pace."""
+        as_live = self.as_live
+        if self.loaded is None or as_live is None or as_live.in_step:
+            return None
+        file, last_ns = self.data / _AS_LIVE, self.restored.last_ns or 0
+        if self.config.broker is None:
+            return Playing(file, self.loaded, as_live.speed, last_ns, loop=as_live.loop)
+        return Playing(file, self.loaded, as_live.speed, last_ns, loop=as_live.loop, lead_ns=LEAD_NS)
+
+    def in_step(self) -> StepPlay | None:
+        """Return a recording that is played in step. Raises InputError for a store of one process."""
+        if self.loaded is None or self.as_live is None or not self.as_live.in_step:
+            return None
+        if self.config.broker is None:
+            mend = "add a broker and workers, or use tillfree replay"
+            raise InputError("is of stores with vision workers", field="--in-step", mend=mend)
+        every_ns = round(self.settings.vision.pipeline.read_every_s * _S)
+        after_ns = max(system_clock(), (self.restored.last_ns or 0) + _S)
+        return StepPlay(self.data / _IN_STEP, self.loaded, every_ns, after_ns)
+
+    def live_play(self, playing: Playing | None) -> LivePlay | None:
+        """Return a recording that workers play at its own pace."""
+        if self.loaded is None or self.as_live is None or playing is None:
+            return None
+        return LivePlay(self.loaded, playing, loop=self.as_live.loop)
+
+    def own(
+        self,
+        playing: Playing | None,
+        scans: RecordedScans | None,
+        evidence: Evidence,
+        clock: Callable[[], int],
+        detector: Detector | None,
+        geometry: StoreGeometry,
+        watched: Sequence[Watched],
+    ) -> Sight:
+        """Return what one process looks with."""
+        config, settings, loaded = self.config, self.settings, self.loaded
+        feeds: Feeds
+        if loaded is None or self.as_live is None or playing is None:
+            cameras = {camera.id: camera for camera in config.store.cameras}
+            feeds = LiveCameras(cameras, config.feeds, settings.feeds, clock, self.tell, evidence.keep)
+        else:
+            loop = self.as_live.loop
+            feeds = RecordedFeeds(loaded, clock, playing.start_ns, scans, evidence.keep, loop=loop)
+        found = detector_of(config, settings, loaded, self.tell) if detector is None else detector
+        tell_outlook(
+            found,
+            [camera for camera in config.store.cameras if camera.id not in config.absent],
+            settings,
+            clock,
+            self.tell,
+        )
+        return own_sight(feeds, found, geometry, watched, settings, clock)
+
+    def split(
+        self,
+        play: StepPlay | LivePlay | None,
+        scans: RecordedScans | None,
+        clock: Callable[[], int],
+        subscriber: Subscriber | None,
+        geometry: StoreGeometry,
+        watched: Sequence[Watched],
+    ) -> Sight:
+        """Return what a coordinator looks with: its workers."""
+        config, settings, in_step = self.config, self.settings, isinstance(play, StepPlay)
+        taken = Taken(self.data / _TAKEN)
+        self.stack.callback(taken.close)
+        after_ns = taken.until_ns(self.history.lines)
+        patience = settings.live.join
+        if in_step:  # nobody is given up
+            patience = patience.model_copy(update={"patience_s": _FOR_EVER_S})
+        workers = tuple(config.workers)
+        joiner = Joiner(workers, patience, clock) if after_ns is None else Joiner(workers, patience, clock, after_ns)
+        end = open_subscriber(config, settings.live.bus, self.data / _BOOKMARK) if subscriber is None else subscriber
+        feeds = WorkerFeeds(config.workers, end, joiner, play, scans, clock, self.tell)
+        return bus_sight(feeds, end, joiner, taken, self.history, geometry, watched, settings, clock, in_step=in_step)
+
+
 def _parts(
     config: StoreConfig,
     data: Path,
@@ -129,12 +240,12 @@ def _parts(
     books: LiveBooks,
     history: History,
     restored: Restored,
-    feeds: Feeds,
+    sight: Sight,
     evidence: Evidence,
-    detector: Detector,
+    geometry: StoreGeometry,
+    watched: Sequence[Watched],
     tell: Tell,
 ) -> LiveParts:
-    geometry = StoreGeometry(config.store)
     carried = None if restored.carried is None else restored.carried.checkout
     checkout = Checkout.restore(restored.checkout_events, settings.checkout, config.store, carried)
     people_file = PeopleFile(data / _PEOPLE)
@@ -148,42 +259,29 @@ def _parts(
         told=history.numbers.last_interaction,
     )
     run = StoreRun(floor, checkout, relay, HeardLog(history, evidence.written), keep_paths=False, fold=restored.fold)
-    queues = FrameQueues(geometry.cameras, settings.live.queues)
-    activity = Activity(queues)
-    stage = PixelStage(detector, geometry, settings.vision, live=True)
-    watched = watched_places(geometry, settings.vision.shelves.observer)
-    pacer, meter = Pacer(geometry.cameras, queues.put), Meter(queues, clock)
-    asked = OverloadSources(queues.counts, lambda: stage.spared, stage.set_heartbeat)
-    heartbeat_s = settings.vision.motion.heartbeat_s
-    overload = Overload(config.store.cameras, watched, heartbeat_s, settings.live.overload, asked, pacer, meter)
+    activity = Activity(sight.queues)
     sources = HealthSources(
-        feeds.statuses, queues.counts, lambda: stage.spared, evidence.status, relay.status, pacer.counts
+        sight.feeds.statuses,
+        sight.queues.counts,
+        sight.spared,
+        evidence.status,
+        relay.status,
+        sight.overload.pacer.counts,
     )
     health = Health(geometry.cameras, watched, settings.health, sources, clock)
     doubts: deque[AlertRow] = deque(maxlen=_DOUBTS)
     rejoining = Rejoining(
         geometry, before, settings.live.resumption, run.hear, lambda person, at_ns: doubts.append(_doubt(person, at_ns))
     )
-    watchers = (activity, rejoining, evidence, health, overload.looks)
-    engine = Engine(meter, stage, run, settings.live.engine, clock, watchers)
+    engine, kept = sight.make_engine(run, Watchers(activity, rejoining, evidence, health))
     forget_ns = round(settings.live.history.forget_after_s * _S)
     note_ns = round(settings.live.resumption.snapshot_s * _S)
     return LiveParts(
-        geometry, feeds, queues, activity, evidence, health, overload, engine, run, checkout, history, inbox, relay,
+        geometry, sight.feeds, sight.queues, activity, evidence, health, sight.overload, engine, run, checkout, history,
+        inbox, relay,
         books.workers, (), _coverage(config, geometry, settings, restored, people_file), rejoining, people_file,
-        doubts, clock, forget_ns, note_ns,
+        doubts, clock, forget_ns, note_ns, kept,
     )  # fmt: skip
-
-
-def _tell_outlook(
-    config: StoreConfig, settings: RunSettings, detector: Detector, clock: Callable[[], int], tell: Tell
-) -> None:
-    """Say what rate will be had, where the detector alone is too slow for all that the cameras send."""
-    cameras = [camera for camera in config.store.cameras if camera.id not in config.absent]
-    if cameras:
-        said = outlook(first_cost_ns(detector, cameras, clock), cameras, settings.live.overload)
-        if said is not None:
-            tell(said)
 
 
 def _coverage(
@@ -206,9 +304,12 @@ def _evidence(
         view = inbox.view()
         return [review.review_id for review in view.reviews] if view.at_ns else None
 
+    told = settings.evidence
+    if config.broker is not None:  # video stays with the workers
+        told = told.model_copy(update={"clips": "none"})
     sizes = {camera.id: camera.resolution_px for camera in config.store.cameras}
     try:
-        return Evidence(data / _EVIDENCE, sizes, settings.evidence, clock, open_reviews)
+        return Evidence(data / _EVIDENCE, sizes, told, clock, open_reviews)
     except OSError as error:
         mend = "give this user the folder, or name another"
         raise InputError(f"cannot be used: {error.strerror}", file=data / _EVIDENCE, mend=mend) from error
@@ -223,15 +324,6 @@ def _make(data: Path) -> None:
         data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot be made: {error.strerror}", file=data, mend="name another folder") from error
-
-
-def _recording(as_live: AsLive, config: StoreConfig) -> LoadedRecording:
-    """Read the recording. Raises InputError where it is of another store."""
-    loaded = load_recording(as_live.recording)
-    if loaded.store != config.store:
-        mend = f"name {loaded.layout_path} as layout in the store file, or another recording"
-        raise InputError("was made with another layout than the store file's", file=loaded.file, mend=mend)
-    return loaded
 
 
 def _gatekeeper(
@@ -250,13 +342,3 @@ def _gatekeeper(
     stack.callback(memory.close)
     gates = {gate.id: gate.kind for gate in config.store.gates}
     return Gatekeeper(inbox, gates, books.pass_keys, books.standing, books.refused, memory, told, tell)
-
-
-def _detector(config: StoreConfig, settings: RunSettings, loaded: LoadedRecording | None, tell: Tell) -> Detector:
-    named = None if loaded is None else loaded.weights_path
-    found = find_weights(config.weights_path, named)
-    notice = rendered_people_notice(found.path, rendered_recording=loaded is not None and loaded.recording.rendered)
-    if notice:
-        tell(notice)
-    slow = {each.id for each in config.store.cameras if each.fps < settings.vision.shelves.slow.below_fps}
-    return load_detector(found.path, settings.vision.detector, things_of=slow)

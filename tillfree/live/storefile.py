@@ -5,6 +5,7 @@ Secrets are not in it: it names environment variables. No error here repeats a s
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -58,6 +59,18 @@ class Shop(Strict):
     ] = None
 
 
+class BrokerEntry(Strict):
+    """The broker over which vision workers tell the coordinator what their cameras saw."""
+
+    url: Annotated[str, Field(description="nats://HOST:4222, or tls://")]
+    store: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="the store's name at the broker, which may have several"),
+    ] = "store"
+    username: str | None = None
+    password_env: Annotated[str | None, Field(description="the environment variable that holds the password")] = None
+
+
 class StoreFile(Strict):
     """A whole store file. Paths are relative to it."""
 
@@ -76,14 +89,31 @@ class StoreFile(Strict):
     gateway: Literal["sandbox", "stripe"] = "sandbox"
     listen: Listen = Listen()
     shop: Annotated[Shop | None, Field(description="serves embedded billing; nothing is served if left out")] = None
+    broker: Annotated[
+        BrokerEntry | None, Field(description="splits the cameras over vision workers; one process has all if left out")
+    ] = None
+    workers: Annotated[
+        dict[Identifier, tuple[Identifier, ...]],
+        Field(default_factory=dict, description="each vision worker's cameras, with broker alone"),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where a store's broker is; ``store`` is its name there."""
+
+    url: str
+    store: str
+    login: Login | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StoreConfig:
     """A store file whose parts fit together and whose files are there.
 
-    ``feeds`` come in the order of the layout's cameras, those in ``absent`` left out. ``billing_url`` is None where
-    billing is embedded.
+    ``feeds`` come in the order of the layout's cameras, those in ``absent`` left out, and those of other workers; a
+    coordinator has none. ``billing_url`` is None where billing is embedded. ``broker`` is None and ``workers`` empty where
+    one process has all cameras.
     """
 
     file: Path
@@ -100,13 +130,16 @@ class StoreConfig:
     gateway: Literal["sandbox", "stripe"]
     listen: Listen
     shop: Shop | None = None
+    broker: Broker | None = None
+    workers: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
 
-def load_store_file(file: Path, environ: Mapping[str, str]) -> StoreConfig:
-    """Read the store file ``file``; passwords come from ``environ``.
+def load_store_file(file: Path, environ: Mapping[str, str], worker: str | None = None) -> StoreConfig:
+    """Read the store file ``file`` for the vision worker ``worker``, or for the store's one process or coordinator.
 
-    Raises InputError where the file or what it names is missing or wrong, a camera of the layout has no source, or a
-    password's variable is not set; LayoutError where the layout is wrong.
+    Passwords come from ``environ``; of cameras only those are asked for that this process has. Raises InputError where
+    the file or what it names is missing or wrong, a camera of the layout has no source, or a password's variable is not
+    set; LayoutError where the layout is wrong.
     """
     model = _read(file)
     layout_path = file.parent / model.layout
@@ -114,7 +147,11 @@ def load_store_file(file: Path, environ: Mapping[str, str]) -> StoreConfig:
         raise InputError(f"there is no file '{model.layout}'", file=file, field="layout", mend="put the layout there")
     store = load_store(layout_path)
     _check_cameras(file, model, store)
-    feeds = {entry.id: _feed(file, index, entry, environ) for index, entry in enumerate(model.cameras)}
+    _check_workers(file, model, worker)
+    mine = _own_cameras(model, worker)
+    feeds = {
+        entry.id: _feed(file, index, entry, environ) for index, entry in enumerate(model.cameras) if entry.id in mine
+    }
     return StoreConfig(
         file=file,
         store=store,
@@ -130,6 +167,8 @@ def load_store_file(file: Path, environ: Mapping[str, str]) -> StoreConfig:
         gateway=model.gateway,
         listen=model.listen,
         shop=_shop(file, model),
+        broker=_broker(file, model, environ),
+        workers=model.workers,
     )
 
 
@@ -156,6 +195,68 @@ def _check_cameras(file: Path, model: StoreFile, store: Store) -> None:
     if missing:
         problem = f"the layout's camera '{missing[0]}' has no source"
         raise InputError(problem, file=file, field="cameras", mend="add it, or list it under 'absent'")
+
+
+def _check_workers(file: Path, model: StoreFile, worker: str | None) -> None:
+    """Refuse workers without a broker, cameras that no worker or several have, and a worker that is not there."""
+    if model.broker is None and (model.workers or worker is not None):
+        problem = "has workers, and no broker to hear them" if model.workers else "has no broker, and so no workers"
+        mend = "add 'broker' with the url of a NATS server"
+        raise InputError(problem, file=file, field="workers" if model.workers else None, mend=mend)
+    if model.broker is None:
+        return
+    if not model.workers:
+        raise InputError("are missing beside a broker", file=file, field="workers", mend="name each worker's cameras")
+    if worker is not None and worker not in model.workers:
+        mend = f"the store file has: {', '.join(sorted(model.workers))}"
+        raise InputError(f"there is no worker '{worker}'", file=file, field="workers", mend=mend)
+    _check_split(file, model)
+
+
+def _check_split(file: Path, model: StoreFile) -> None:
+    there = [entry.id for entry in model.cameras]
+    counts = Counter(camera_id for cameras in model.workers.values() for camera_id in cameras)
+    for name, cameras in model.workers.items():
+        for index, camera_id in enumerate(cameras):
+            where = f"workers.{name}[{index}]"
+            if camera_id not in there:
+                mend = f"the store has: {', '.join(there)}"
+                raise InputError(f"there is no camera '{camera_id}'", file=file, field=where, mend=mend)
+            if counts[camera_id] > 1:
+                problem = f"'{camera_id}' is given twice"
+                raise InputError(problem, file=file, field=where, mend="leave it to one worker")
+        if not cameras:
+            raise InputError("has no camera", file=file, field=f"workers.{name}", mend="give it one or take it out")
+    missing = [camera_id for camera_id in there if camera_id not in counts]
+    if missing:
+        problem = f"no worker has camera '{missing[0]}'"
+        raise InputError(problem, file=file, field="workers", mend="give it to one, or list it under 'absent'")
+
+
+def _own_cameras(model: StoreFile, worker: str | None) -> frozenset[str]:
+    """Return the cameras that this process reads: a coordinator reads none."""
+    if model.broker is None:
+        return frozenset(entry.id for entry in model.cameras)
+    return frozenset() if worker is None else frozenset(model.workers[worker])
+
+
+def _broker(file: Path, model: StoreFile, environ: Mapping[str, str]) -> Broker | None:
+    entry = model.broker
+    if entry is None:
+        return None
+    mend = "write nats://HOST:4222 or tls://HOST:4222; user and password go into username and password_env"
+    try:
+        parts = urlsplit(entry.url)
+        is_url = parts.scheme in ("nats", "tls") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise InputError("is no URL of a NATS server", file=file, field="broker.url", mend=mend)
+    if "@" in parts.netloc:
+        raise InputError("holds a user or a password", file=file, field="broker.url", mend=mend)
+    if entry.username is None and entry.password_env is None:
+        return Broker(entry.url, entry.store)
+    return Broker(entry.url, entry.store, _named_login(file, "broker", entry.username, entry.password_env, environ))
 
 
 def _feed(file: Path, index: int, entry: CameraEntry, environ: Mapping[str, str]) -> CameraFeed:
@@ -195,20 +296,29 @@ def _login(
 ) -> Login | None:
     if entry.username is None and entry.password_env is None:
         return None
-    if entry.username is None or entry.password_env is None:
-        lacking = "username" if entry.username is None else "password_env"
-        raise InputError("is missing beside the other", file=file, field=f"{where}.{lacking}", mend="add it")
-    if not any(address is not None and address.kind in ("rtsp", "http") for address in addresses):
+    if not any(address is not None and address.kind in ("rtsp", "http") for address in addresses) and (
+        entry.username is not None and entry.password_env is not None
+    ):
         problem = "is for RTSP and HTTP alone"
         raise InputError(problem, file=file, field=f"{where}.username", mend="take username and password_env out")
+    return _named_login(file, where, entry.username, entry.password_env, environ)
+
+
+def _named_login(
+    file: Path, where: str, username: str | None, password_env: str | None, environ: Mapping[str, str]
+) -> Login:
+    """Return a login whose password is in the variable ``password_env``."""
+    if username is None or password_env is None:
+        lacking = "username" if username is None else "password_env"
+        raise InputError("is missing beside the other", file=file, field=f"{where}.{lacking}", mend="add it")
     field = f"{where}.password_env"
-    if not _VARIABLE.fullmatch(entry.password_env):
+    if not _VARIABLE.fullmatch(password_env):
         mend = "write a name such as CAM1_PASSWORD, and set that variable to the password"
         raise InputError("is no name of an environment variable", file=file, field=field, mend=mend)
-    password = environ.get(entry.password_env)
+    password = environ.get(password_env)
     if not password:
         raise InputError("names a variable that is not set", file=file, field=field, mend="set it before the start")
-    return Login(entry.username, password)
+    return Login(username, password)
 
 
 def _billing_url(file: Path, billing: str) -> str | None:

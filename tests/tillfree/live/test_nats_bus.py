@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
-import signal
-import socket
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tillfree.live.bus import Beat, InProcessBus, Publisher, Subscriber
+from tests.tillfree.live.broker_rig import PROGRAM, Broker, wait_for
+from tillfree.live.bus import Beat, BusStatus, CameraReport, InProcessBroker, Publisher, Subscriber, WorkerReport
+from tillfree.live.bus_settings import BusSettings
 from tillfree.live.joiner import Joiner, JoinSettings
-from tillfree.live.nats_bus import BusSettings, NatsPublisher, NatsSubscriber
+from tillfree.live.nats_bus import NatsPublisher, NatsSubscriber
+from tillfree.live.pacer import PacerCounts
+from tillfree.live.queues import QueueCounts
+from tillfree.live.storefile import Broker as At
 from tillfree.system import system_clock
 from tillfree.tape import encode_observation
+from vision.picture_health import PictureState
 from vision.types import Detections, Observation, SlotViews
 
 QUICK = BusSettings(retry_s=0.05)
@@ -24,44 +27,13 @@ WORKERS = {"one": ("cam1", "cam2"), "two": ("cam3", "cam4")}
 pytestmark = pytest.mark.nats
 
 
-class Broker:
-    """A nats-server of its own, which can be killed and started again on the same folder."""
-
-    def __init__(self, program: str, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
-        self._words = [program, "-a", "127.0.0.1", "-p", str(self._port), "-js", "-sd", str(folder)]
-        self.url = f"nats://127.0.0.1:{self._port}"
-        self.start()
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(self._words, stderr=subprocess.DEVNULL)
-
-    def kill(self) -> None:
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait()
-
-
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
-    program = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin")
-    if program is None:
+    if PROGRAM is None:
         pytest.skip("needs the Debian package nats-server")
-    started = Broker(program, tmp_path / "broker")
+    started = Broker(PROGRAM, tmp_path / "broker")
     yield started
     started.kill()
-
-
-def wait_for(what: Callable[[], bool]) -> None:
-    """Wait until it is so; give up, and fail, when it is not after long."""
-    import threading
-
-    for _ in range(600):
-        if what():
-            return
-        threading.Event().wait(0.05)
-    raise AssertionError("it never came")
 
 
 def observations() -> list[Observation]:
@@ -101,7 +73,7 @@ def joined(subscriber: Subscriber, wanted: int) -> list[bytes]:
         while (given := subscriber.take(0)) is not None:
             if isinstance(given, Beat):
                 join.beat(given.worker, given.until_ns)
-            else:
+            elif isinstance(given, Observation):
                 join.push(given)
         for observation in join.ready():
             found.append(encode_observation(observation))
@@ -120,25 +92,16 @@ def both_finish(publishers: dict[str, Publisher], told: list[Observation]) -> No
 
 def test_over_the_broker_as_in_one_process_whatever_breaks(broker: Broker) -> None:
     told = observations()
-    buses = {name: InProcessBus(name) for name in WORKERS}
+    near = InProcessBroker()
+    buses = {name: near.worker(name) for name in WORKERS}
     tell(dict(buses), told)
     both_finish(dict(buses), told)
-
-    class Both:
-        """Both workers' in-process buses as one subscriber."""
-
-        def take(self, timeout_s: float) -> object:
-            return next((given for bus in buses.values() if (given := bus.take(timeout_s)) is not None), None)
-
-        def done(self, until_ns: int) -> None:
-            """Nothing to do."""
-
-    wanted = joined(Both(), len(told))  # type: ignore[arg-type]
+    wanted = joined(near.coordinator(), len(told))
     assert wanted == [encode_observation(each) for each in told]
 
-    subscriber = NatsSubscriber(broker.url, "shop", QUICK)
-    ends = {name: NatsPublisher(broker.url, "shop", name, f"{name}-1", QUICK) for name in WORKERS}
-    again = NatsPublisher(broker.url, "shop", "two", "two-2", QUICK)
+    subscriber = NatsSubscriber(At(broker.url, "shop"), QUICK)
+    ends = {name: NatsPublisher(At(broker.url, "shop"), name, f"{name}-1", QUICK) for name in WORKERS}
+    again = NatsPublisher(At(broker.url, "shop"), "two", "two-2", QUICK)
     for end in (*ends.values(), subscriber):
         end.start()
     try:
@@ -159,3 +122,56 @@ def test_over_the_broker_as_in_one_process_whatever_breaks(broker: Broker) -> No
     finally:
         for end in (*ends.values(), again, subscriber):
             end.stop()
+
+
+def report() -> WorkerReport:
+    picture = PictureState(frozen=False, dark=True, blurred=False, moved=False, since_ns=5)
+    camera = CameraReport("cam3", "live", None, 9.9, 1, 2, QueueCounts(3, 4, 5), PacerCounts(9, 1), 6, picture)
+    return WorkerReport("two", 7, (camera, replace(camera, state="waiting", problem="gone", fps=None, picture=None)), 8)
+
+
+def test_a_coordinator_started_again_is_given_what_was_not_done_at_once_and_in_order(
+    broker: Broker, tmp_path: Path
+) -> None:
+    told, at = observations()[:40], At(broker.url, "shop")
+    worker = NatsPublisher(at, "two", "two-1", QUICK, ("cam1", "cam9"))
+    first = NatsSubscriber(at, QUICK, tmp_path / "bookmark")
+    first.agree("all play this", afresh=True)
+    first.start()
+    wait_for(lambda: first.status().is_connected)
+    worker.start()
+    try:
+        wait_for(lambda: worker.agreed() == "all play this")
+        assert worker.told() == {}
+        for each in told:
+            worker.tell(each)
+        worker.report(report())
+        taken = [taken for _ in range(30) if (taken := first.take(5.0)) is not None]
+        first.done(told[24].order[0])
+    finally:
+        first.stop()
+    second = NatsSubscriber(at, QUICK, tmp_path / "bookmark")
+    later = NatsPublisher(at, "two", "two-2", QUICK, ("cam1", "cam9"))
+    second.start()
+    later.start()
+    try:
+        again = [given for _ in range(16) if (given := second.take(5.0)) is not None]
+        wait_for(lambda: later.told() is not None)
+    finally:
+        for end in (second, worker, later):
+            end.stop()
+    assert [each.order for each in taken if isinstance(each, Observation)] == [each.order for each in told[:30]]
+    assert [each.order for each in again if isinstance(each, Observation)] == [each.order for each in told[25:]]
+    assert again[-1] == report()
+    assert later.told() == {"cam1": told[36].order[0]}
+
+
+def test_an_end_that_never_reached_the_broker_stops_all_the_same(broker: Broker) -> None:
+    broker.kill()
+    worker = NatsPublisher(At(broker.url, "shop"), "one", "one-1", QUICK)
+    worker.start()
+    worker.beat(1)
+    wait_for(lambda: worker.status().problem is not None)
+    worker.stop()
+    assert worker.status() == BusStatus(False, 1, 0, worker.status().problem)
+    broker.start()

@@ -71,19 +71,28 @@ class WalkingStore:
     """The store in ``folder``; each ``run`` is a process that starts and ends."""
 
     def __init__(
-        self, folder: Path, write_tiny_recording: Any, write_video: Any, edit_yaml: Any, frames: int = 40
+        self,
+        folder: Path,
+        write_tiny_recording: Any,
+        write_video: Any,
+        edit_yaml: Any,
+        frames: int = 40,
+        cameras: tuple[str, ...] = ("cam_a",),
     ) -> None:
-        self.recording = write_tiny_recording(folder / "walk")
-        write_video(self.recording / "cam_a.mp4", frames, (320, 192))
+        self.cameras = cameras
+        self.recording = write_tiny_recording(folder / "walk", cameras)
+        for camera in cameras:
+            write_video(self.recording / f"{camera}.mp4", frames, (320, 192))
         edit_yaml(self.recording / "gate_scans.yaml", scans=[{"gate": "door", "at_s": 0.5, "token": "card-1"}])
         # farther off than the tiny recording's, so that the whole person is in the picture at the gate
         layout = yaml.safe_load((self.recording / "layout.yaml").read_text(encoding="utf-8"))
-        layout["cameras"][0] |= {
-            "position_m": [2.0, -1.6, 2.8],
-            "look_at_m": [1.8, 1.5, 0.9],
-            "focal_px": 210.0,
-            "resolution_px": [320, 192],
-        }
+        for camera in layout["cameras"]:
+            camera |= {
+                "position_m": [2.0, -1.6, 2.8],
+                "look_at_m": [1.8, 1.5, 0.9],
+                "focal_px": 210.0,
+                "resolution_px": [320, 192],
+            }
         (self.recording / "layout.yaml").write_text(yaml.safe_dump(layout), encoding="utf-8")
         (self.recording / "settings.yaml").write_text(yaml.safe_dump(SETTINGS), encoding="utf-8")
         self.port = free_port()
@@ -97,7 +106,7 @@ class WalkingStore:
             "version": 1,
             "layout": "layout.yaml",
             "settings": "settings.yaml",
-            "cameras": [{"id": "cam_a", "source": "cam_a.mp4"}],
+            "cameras": [{"id": camera, "source": f"{camera}.mp4"} for camera in self.cameras],
             "listen": {"port": self.port},
         }
 
