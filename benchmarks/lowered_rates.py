@@ -172,10 +172,11 @@ class Marks:
     ) -> None:
         self._cameras = [camera.id for camera in loaded.recording.cameras]
         self._let: list[Frame] = []
-        self._pacer = Pacer(self._cameras, self._let.append)
+        every = [camera.id for camera in loaded.store.cameras]
+        self._pacer = Pacer(every, self._let.append)
         self._pacer.set_rate(plan.paced_fps)
         self._plan = plan
-        queues = FrameQueues(self._cameras, settings.live.queues)
+        queues = FrameQueues(every, settings.live.queues)
         self._overload = Overload(
             loaded.store.cameras,
             watched_places(geometry, settings.vision.shelves.observer),

@@ -21,7 +21,8 @@ _PICTURES = 3
 class Look(Enum):
     """How a camera was looked at lately.
 
-    ``SHORT`` sent enough, and was not looked at enough or too unevenly; ``SILENT`` sent nothing. All others are ``FINE``, those among them
+    ``SHORT`` sent something, and was not looked at enough or too unevenly: a machine that is far too busy does not even decode
+    what comes. ``SILENT`` sent nothing. All others are ``FINE``, those among them
     that are only back: whoever was silent is told of elsewhere.
     """
 
@@ -79,10 +80,8 @@ class Looks:
         first = bisect_right(sent, from_ns)
         is_back = not first or sent[first - 1] <= from_ns - self._window_ns[camera_id]
         least = self._least[camera_id]
-        if is_back or bisect_right(sent, at_ns) - first < least:
-            return Look.FINE
         is_short = self._looks(camera_id, from_ns, at_ns) < least or self._is_uneven(camera_id, at_ns)
-        return Look.SHORT if is_short else Look.FINE
+        return Look.SHORT if is_short and not is_back else Look.FINE
 
     def _is_uneven(self, camera_id: str, at_ns: int) -> bool:
         from_ns = at_ns - max(self._window_ns[camera_id], round(self._settings.lost_window_s * _S))
