@@ -49,7 +49,7 @@ class Joiner:
         self._held: list[tuple[Order, int, Observation]] = []
         self._count = itertools.count()
         self._known: OrderedDict[Order, None] = OrderedDict()
-        self._given_ns = after_ns
+        self._given_ns = self._latest_ns = after_ns
         self.duplicate_count = 0
         self.late_count = 0
 
@@ -65,6 +65,7 @@ class Joiner:
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
             heapq.heappush(self._held, (order, next(self._count), observation))
+            self._latest_ns = max(self._latest_ns, order[0])
 
     def beat(self, worker: str, until_ns: int) -> None:
         """Hear that a worker has told all that its cameras saw up to ``until_ns``."""
@@ -92,9 +93,12 @@ class Joiner:
         return len(self._until)
 
     def mark_ns(self) -> int | None:
-        """Return up to when all awaited workers have told all, None where one of them has not said a word."""
+        """Return up to when all awaited workers have told all, None where one of them has not said a word.
+
+        Where nobody is awaited it is up to the last that any of them told: one may have died before it said that this was all.
+        """
         awaited = [until for worker, until in self._until.items() if worker not in self._given_up]
-        mark_ns = min(awaited, default=max(self._until.values()))
+        mark_ns = min(awaited) if awaited else max(self._latest_ns, *self._until.values())
         return None if mark_ns == _NEVER_NS else mark_ns
 
     def next_ns(self) -> int | None:

@@ -66,6 +66,19 @@ def test_a_silent_worker_is_waited_for_and_then_not() -> None:
     assert join.given_up == set()
 
 
+def test_what_workers_told_before_they_fell_silent_is_given_though_none_said_it_was_all() -> None:
+    clock = Clock()
+    join = joiner(clock)
+    join.beat("left", 4)
+    join.push(observation("a", 5))
+    join.push(observation("c", 7))
+    clock.now_ns = 21 * S
+    assert not list(join.ready())
+    assert join.give_up() == {"left", "right"}
+    assert [each.order[0] for each in join.ready()] == [5, 7]
+    assert len(join) == 0
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 500)), unique=True, max_size=50),
     st.randoms(use_true_random=False),

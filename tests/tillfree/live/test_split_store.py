@@ -14,8 +14,6 @@ from tillfree.live.history import restored_events
 from tillfree.live.loop import LiveParts
 from tillfree.main import main
 
-pytestmark = pytest.mark.slow  # on a busy machine one of them has waited without end
-
 
 @pytest.fixture
 def store(
