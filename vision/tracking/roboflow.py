@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+
 import numpy as np
 
 from vision.tracking.base import tracks_of
@@ -10,6 +14,14 @@ from vision.types import I64, Detections, Tracks
 
 BUFFER_FPS = 30.0
 """The library counts its buffer of lost tracks in frames of a 30 frames a second camera."""
+
+
+@dataclass(slots=True)
+class _Own:
+    """An id of ours, and the number of the update that used it last."""
+
+    number: int
+    seen_in: int = 0
 
 
 class RoboflowByteTracker:
@@ -30,7 +42,9 @@ class RoboflowByteTracker:
             high_conf_det_threshold=settings.high_score,
         )
         self._low_score = settings.low_score
-        self._ids: dict[int, int] = {}
+        self._lost_updates = math.ceil(settings.lost_s * fps) + 1
+        self._updates = self._given = 0
+        self._ids: OrderedDict[int, _Own] = OrderedDict()
 
     def update(self, detections: Detections) -> Tracks:
         """See ``Tracker.update``."""
@@ -51,6 +65,14 @@ class RoboflowByteTracker:
         return tracks_of(detections, rows, self._own_ids(vendor_ids[tracked]))
 
     def _own_ids(self, vendor_ids: I64) -> I64:
+        self._updates += 1
         for vendor_id in sorted(vendor_ids.tolist()):
-            self._ids.setdefault(vendor_id, len(self._ids) + 1)
-        return np.array([self._ids[vendor_id] for vendor_id in vendor_ids.tolist()], np.int64)
+            own = self._ids.pop(vendor_id, None)
+            if own is None:
+                self._given += 1
+                own = _Own(self._given)
+            own.seen_in = self._updates
+            self._ids[vendor_id] = own
+        while self._ids and self._updates - next(iter(self._ids.values())).seen_in > self._lost_updates:
+            self._ids.popitem(last=False)  # the vendor has given it up, too
+        return np.array([self._ids[vendor_id].number for vendor_id in vendor_ids.tolist()], np.int64)
