@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import subprocess
+import sys
 from pathlib import Path
 from threading import Thread
 
@@ -35,3 +37,37 @@ def test_what_threads_have_freed_goes_back() -> None:
     give_back_memory()
     assert before - anonymous_bytes() > 20 * MIB
     assert len(kept) == 4
+
+
+THREADS_AND_HEAPS = """
+import ctypes
+from threading import Barrier, Thread
+from tillfree.system import share_memory
+
+share_memory()
+kept, all_there = [], Barrier(6)
+
+
+def work():
+    all_there.wait()
+    kept.append([bytearray(2_000) for _ in range(500)])
+    all_there.wait()
+
+
+threads = [Thread(target=work) for _ in range(6)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+out = ctypes.c_void_p(libc.fdopen(1, b"w"))
+libc.malloc_info(0, out)
+libc.fflush(out)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="elsewhere the C library has other heaps")
+def test_threads_share_two_heaps() -> None:
+    done = subprocess.run([sys.executable, "-c", THREADS_AND_HEAPS], capture_output=True, text=True, check=True)
+    assert 1 <= done.stdout.count("<heap nr=") <= 2

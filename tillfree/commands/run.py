@@ -20,7 +20,7 @@ from tillfree.live.screen import make_screen, summary
 from tillfree.live.store import AsLive, open_store
 from tillfree.live.storefile import load_store_file
 from tillfree.sources.video import one_thread_a_picture
-from tillfree.system import settle_memory
+from tillfree.system import settle_memory, share_memory
 
 _S = 1_000_000_000
 
@@ -56,6 +56,7 @@ def run(
     stopped = Event()
     played = None if as_live is None else AsLive(as_live, speed, loop, in_step)
     console = Console()
+    share_memory()
     with one_thread_a_picture(), make_screen(console) as screen, ExitStack() as stack:
         config = load_store_file(store, os.environ)
         parts = open_store(config, played, data, screen.tell, stack)

@@ -16,7 +16,7 @@ from tillfree.live.storefile import load_store_file
 from tillfree.live.vision_worker import WorkerState, worker_line
 from tillfree.live.worker import WorkerLoop, open_worker
 from tillfree.sources.video import one_thread_a_picture
-from tillfree.system import settle_memory
+from tillfree.system import settle_memory, share_memory
 
 _LINE_EVERY = 5
 """Seconds between lines, as ``tillfree run`` has them where no terminal is."""
@@ -36,6 +36,7 @@ def vision_worker(
     """
     stopped = Event()
     screen = _Lines(Console())
+    share_memory()
     with one_thread_a_picture(), ExitStack() as stack:
         config = load_store_file(store, os.environ, worker)
         parts = open_worker(config, worker, as_live, screen.tell, stack)
