@@ -38,6 +38,7 @@ class Scope(StrEnum):
     POS = "pos"
     OPERATOR = "operator"
     AUDITOR = "auditor"
+    VIEWER = "viewer"
     ADMIN = "admin"
 
 

@@ -114,16 +114,16 @@ class Texts:
 
 
 @cache
-def texts(locale: str) -> Texts:
-    """Return the texts of one of ``LOCALES``; raises TextError for any other."""
+def texts(locale: str, catalogues: Path = CATALOGUES) -> Texts:
+    """Return the texts of one of ``LOCALES``, billing's own or another package's; raises TextError for any other locale."""
     if locale not in LOCALES:
         raise TextError(f"locale {locale!r} has no texts: use one of {', '.join(LOCALES)}, as best_locale does")
-    return Texts(locale, MappingProxyType({} if locale == _SOURCE else _read(locale)))
+    return Texts(locale, MappingProxyType({} if locale == _SOURCE else _read(locale, catalogues)))
 
 
-def _read(locale: str) -> dict[str, str]:
+def _read(locale: str, catalogues: Path) -> dict[str, str]:
     """Return a catalogue's messages, English to ``locale``, without those that nobody has looked through."""
-    with (CATALOGUES / locale / "messages.po").open("rb") as file:
+    with (catalogues / locale / "messages.po").open("rb") as file:
         found = read_po(file, locale=locale, abort_invalid=True)
     return {
         message.id: message.string

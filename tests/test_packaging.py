@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 REPO = Path(__file__).resolve().parent.parent
-PACKAGES = ("billing", "checkout", "recordings", "simulator", "store_layout", "tillfree", "vision")
+PACKAGES = ("billing", "checkout", "dashboard", "recordings", "simulator", "store_layout", "tillfree", "vision")
 VENDORS = (
     "anny",
     "moderngl",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parent.parent
-PACKAGES = ("billing", "checkout", "recordings", "simulator", "store_layout", "tillfree", "vision")
+PACKAGES = ("billing", "checkout", "dashboard", "recordings", "simulator", "store_layout", "tillfree", "vision")
 SCRIPTS = ("benchmarks", "tools")
 MOST_LINES = 60
 
@@ -36,7 +36,15 @@ ADAPTERS: dict[str, set[str]] = {
         "simulator/recording/video.py",
     },
     "cryptography": {"billing/passes.py"},
-    "fastapi": {"billing/http/", "tillfree/live/api.py", "tillfree/live/books.py", "tillfree/serving.py"},
+    "fastapi": {
+        "billing/http/",
+        "dashboard/",
+        "tillfree/live/desk.py",
+        "tillfree/live/store.py",
+        "tillfree/live/api.py",
+        "tillfree/live/books.py",
+        "tillfree/serving.py",
+    },
     "fpdf": {"billing/pdf.py"},
     "httpx2": {
         "billing/httpx_sender.py",
@@ -76,12 +84,14 @@ ADAPTERS: dict[str, set[str]] = {
 # OpenCV is a tool, not a port: it serves where pixels are decoded, warped, compared or drawn, and stays out of all that
 # is decided on the floor, so that a tape replays alike whatever OpenCV is installed.
 OPENCV = (
+    "dashboard/live/jpeg.py",
     "simulator/",
     "store_layout/fit.py",
     "store_layout/overlay.py",
     "tillfree/overlay/",
     "tillfree/report/pictures.py",
     "tillfree/sources/",
+    "tillfree/live/tap.py",
     "vision/coarse.py",
     "vision/detectors/",
     "vision/motion.py",

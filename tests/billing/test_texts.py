@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from billing.errors import TextError
 from billing.money import Money
-from billing.texts import CATALOGUES, LOCALES, best_locale, texts
+from billing.texts import LOCALES, best_locale, texts
 
 REPO = Path(__file__).resolve().parent.parent.parent
 
@@ -31,17 +31,19 @@ def tool() -> ModuleType:
 
 
 @pytest.mark.parametrize("locale", LOCALES[1:])
-def test_every_message_is_translated_and_no_other(tool: ModuleType, locale: str) -> None:
-    source = {message.id for message in tool.said() if message.id}
+@pytest.mark.parametrize("package", ["billing", "dashboard"])
+def test_every_message_is_translated_and_no_other(tool: ModuleType, package: str, locale: str) -> None:
+    assert package in tool.PACKAGES
+    source = {message.id for message in tool.said(REPO / package) if message.id}
     assert len(source) > 40
-    with (CATALOGUES / locale / "messages.po").open("rb") as file:
+    with tool.place(package, locale).open("rb") as file:
         found = {message.id: message for message in read_po(file, locale=locale) if message.id}
     assert set(found) == source
     for text, message in found.items():
         assert message.string, f"{text!r} has no text in {locale}"
         assert not message.fuzzy
         assert sorted(re.findall(r"{\w+}", message.string)) == sorted(re.findall(r"{\w+}", text)), text
-    assert tool.updated(locale, tool.said()) == tool.written(locale)
+    assert tool.updated(package, locale) == tool.place(package, locale).read_bytes()
 
 
 def test_a_message_that_nobody_translated_is_noticed(tool: ModuleType, tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ from tillfree.settings import RunSettings
 DATABASE = "billing.sqlite"
 NODE_KEYS = "node.keys"
 _REFUSED = "refused.json"
+_OPERATORS = "operators.sqlite"
 _PASS_KEYS = "pass-keys.json"  # noqa: S105 - the name of a file
 _TEND_EVERY_S = 10.0
 _TELL_EVERY_S = 1.0
@@ -60,6 +61,7 @@ class LiveBooks:
     pass_keys: PassKeys
     refused: RefusedList
     keys: Keys
+    operators: Access
     workers: tuple[Worker, ...]
     app: FastAPI | None = None
     shop: Shop | None = None
@@ -99,6 +101,7 @@ def _embedded(
     standing = TimedStanding(BooksStanding(service, shoppers), settings.gates.standing_ms)
     stack.callback(standing.close)
     outbox = make_outbox(store, settings.outbox, settings.mail, settings.page.zone)
+    access = Access(store)
     app: FastAPI | None = None
     workers: tuple[Worker, ...] = ()
     if config.shop is None:
@@ -112,7 +115,8 @@ def _embedded(
         standing,
         OwnPassKeys(keyring, settings.page.passes),
         RefusedList(data / _REFUSED),
-        Access(store),
+        access,
+        access,
         workers,
         app,
         config.shop,
@@ -170,7 +174,9 @@ def _elsewhere(
     stack.callback(standing.close)
     upkeep = GateUpkeep(books, pass_keys, refused, settings.gates.keys_refresh_s)
     worker = Worker((upkeep,), clock, _UPKEEP_EVERY_S, tell)
-    return LiveBooks(remote, standing, pass_keys, refused, NodeKeys(data / NODE_KEYS), (worker,))
+    people = BillingStore(data / _OPERATORS)  # who may look at this store; nothing else is in these books
+    stack.callback(people.close)
+    return LiveBooks(remote, standing, pass_keys, refused, NodeKeys(data / NODE_KEYS), Access(people), (worker,))
 
 
 def run_name(store_name: str) -> str:

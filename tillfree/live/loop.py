@@ -26,6 +26,7 @@ from tillfree.live.overload import Overload, OverloadStatus
 from tillfree.live.queues import QueueCounts
 from tillfree.live.rejoining import PeopleFile, Rejoining
 from tillfree.live.relay import RelayBiller
+from tillfree.live.tap import LiveTap
 from tillfree.live.view import (
     billing_alerts,
     billing_problem,
@@ -94,6 +95,7 @@ class LiveParts:
     relay: RelayBiller
     workers: tuple[Worker, ...]
     servers: tuple[ServerThread, ...]
+    tap: LiveTap | None
     coverage: Coverage
     rejoining: Rejoining
     people_file: PeopleFile
@@ -296,8 +298,11 @@ class StoreLoop:
                 parts.run.unseen(unseen)
 
     def _publish(self, now_ns: int) -> None:
+        parts, view = self._parts, self._view()
         self._published_ns = now_ns
-        self._parts.inbox.publish(self._view())
+        parts.inbox.publish(view)
+        if parts.tap is not None:
+            parts.tap.published(view, parts.checkout.state, parts.run.fold)
 
     def _view(self) -> NodeView:
         parts = self._parts

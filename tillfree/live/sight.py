@@ -22,6 +22,7 @@ from tillfree.live.pacer import Pacer
 from tillfree.live.queues import FrameQueues, QueueCounts
 from tillfree.live.rejoining import Rejoining
 from tillfree.live.taken import Taken
+from tillfree.live.tap import LiveTap
 from tillfree.live.watched import Watched
 from tillfree.live.worker_feeds import WorkerFeeds
 from tillfree.live.workers_load import ToldPacer, WorkersLoad
@@ -40,6 +41,7 @@ class Watchers:
     rejoining: Rejoining
     evidence: Evidence
     health: Health
+    tap: LiveTap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def own_sight(
             told.evidence,
             told.health,
             overload.looks,
+            *(() if told.tap is None else (told.tap,)),
         )
         return Engine(meter, stage, run, settings.live.engine, clock, watchers), _nothing
 
@@ -144,6 +147,8 @@ class _Looks:
         self._watchers.rejoining.happened(instant)
         self._watchers.health.happened(instant)
         self._overload.looks.happened(instant)
+        if self._watchers.tap is not None:
+            self._watchers.tap.happened(instant)
 
 
 class _NoQueues:

@@ -8,11 +8,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fastapi import FastAPI
+
 from checkout.checkout import Checkout
 from recordings.files import LoadedRecording
 from store_layout.errors import InputError
 from store_layout.geometry import StoreGeometry
-from tillfree.eventlog import HeardLog
+from tillfree.eventlog import EventLog, HeardLog
 from tillfree.live.activity import Activity
 from tillfree.live.agreement import LEAD_NS, LivePlay, StepPlay
 from tillfree.live.api import create_app
@@ -21,6 +23,7 @@ from tillfree.live.broker import open_subscriber
 from tillfree.live.bus import Subscriber
 from tillfree.live.cameras import Feeds, LiveCameras
 from tillfree.live.coverage import Coverage
+from tillfree.live.desk import LiveDesk, open_desk
 from tillfree.live.detecting import detector_of, recording_of, tell_outlook
 from tillfree.live.evidence import Evidence
 from tillfree.live.gatekeeper import Gatekeeper
@@ -38,6 +41,7 @@ from tillfree.live.settings import GateSettings
 from tillfree.live.sight import Sight, Watchers, bus_sight, own_sight
 from tillfree.live.storefile import StoreConfig
 from tillfree.live.taken import Taken
+from tillfree.live.tap import LiveTap
 from tillfree.live.watched import Watched, watched_places
 from tillfree.live.worker_feeds import WorkerFeeds
 from tillfree.prices import price_book
@@ -120,21 +124,33 @@ def open_store(
         sight = opening.own(playing, scans, evidence, clock, detector, geometry, watched)
     else:
         sight = opening.split(step or opening.live_play(playing), scans, clock, subscriber, geometry, watched)
+    desk = None if config.dashboard is None else open_desk(config.dashboard, books.operators, geometry, stack)
+    tap = None if desk is None else desk.tap
     parts = _parts(
-        config, data, settings, clock, inbox, books, history, restored, sight, evidence, geometry, watched, tell
+        config, data, settings, clock, inbox, books, history, restored, sight, evidence, geometry, watched, tap, tell
     )
     for scan in () if step is None else step.scans():
         parts.run.expect(scan)
     skus = frozenset(product.sku for product in config.store.products)
     app = create_app(gatekeeper, inbox, books.keys, skus, clock, health=parts.health.report)
-    servers = [ServerThread(app, config.listen.host, config.listen.port)]
-    if books.app is not None and books.shop is not None:
-        servers.append(ServerThread(books.app, books.shop.host, books.shop.port))
+    servers = _servers(config, app, books, desk)
+    if desk is not None:
+        tell(desk.told)
     stops: list[Callable[[], None]] = [parts.relay.stop, *(each.stop for each in parts.workers), parts.feeds.stop]
     stops.append(evidence.stop)
     for stop in (*stops, *(each.stop for each in servers)):  # after a mistake they run still
         stack.callback(stop)
-    return replace(parts, servers=tuple(servers))
+    return replace(parts, servers=servers)
+
+
+def _servers(config: StoreConfig, app: FastAPI, books: LiveBooks, desk: LiveDesk | None) -> tuple[ServerThread, ...]:
+    """Take the ports of what is served. Raises InputError where another program has one of them."""
+    served = [(app, config.listen.host, config.listen.port)]
+    if books.app is not None and books.shop is not None:
+        served.append((books.app, books.shop.host, books.shop.port))
+    if desk is not None and config.dashboard is not None:
+        served.append((desk.app, config.dashboard.host, config.dashboard.port))
+    return tuple(ServerThread(*each) for each in served)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +260,7 @@ def _parts(
     evidence: Evidence,
     geometry: StoreGeometry,
     watched: Sequence[Watched],
+    tap: LiveTap | None,
     tell: Tell,
 ) -> LiveParts:
     carried = None if restored.carried is None else restored.carried.checkout
@@ -258,7 +275,11 @@ def _parts(
         first_person_id=max(history.numbers.last_person_id, people_file.last_person_id()) + 1,
         told=history.numbers.last_interaction,
     )
-    run = StoreRun(floor, checkout, relay, HeardLog(history, evidence.written), keep_paths=False, fold=restored.fold)
+    log: EventLog = HeardLog(history, evidence.written)
+    if tap is not None:
+        log = HeardLog(log, tap.written)
+        tap.begin(restored.fold.cart_events)
+    run = StoreRun(floor, checkout, relay, log, keep_paths=False, fold=restored.fold)
     activity = Activity(sight.queues)
     sources = HealthSources(
         sight.feeds.statuses,
@@ -273,13 +294,13 @@ def _parts(
     rejoining = Rejoining(
         geometry, before, settings.live.resumption, run.hear, lambda person, at_ns: doubts.append(_doubt(person, at_ns))
     )
-    engine, kept = sight.make_engine(run, Watchers(activity, rejoining, evidence, health))
+    engine, kept = sight.make_engine(run, Watchers(activity, rejoining, evidence, health, tap))
     forget_ns = round(settings.live.history.forget_after_s * _S)
     note_ns = round(settings.live.resumption.snapshot_s * _S)
     return LiveParts(
         geometry, sight.feeds, sight.queues, activity, evidence, health, sight.overload, engine, run, checkout, history,
         inbox, relay,
-        books.workers, (), _coverage(config, geometry, settings, restored, people_file), rejoining, people_file,
+        books.workers, (), tap, _coverage(config, geometry, settings, restored, people_file), rejoining, people_file,
         doubts, clock, forget_ns, note_ns, kept,
     )  # fmt: skip
 

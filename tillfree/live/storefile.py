@@ -59,6 +59,17 @@ class Shop(Strict):
     ] = None
 
 
+class DashboardEntry(Strict):
+    """Where operators watch the store."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8500
+    url: Annotated[
+        str | None,
+        Field(description="where browsers reach it, such as https://desk.example; host and port if left out"),
+    ] = None
+
+
 class BrokerEntry(Strict):
     """The broker over which vision workers tell the coordinator what their cameras saw."""
 
@@ -89,6 +100,9 @@ class StoreFile(Strict):
     gateway: Literal["sandbox", "stripe"] = "sandbox"
     listen: Listen = Listen()
     shop: Annotated[Shop | None, Field(description="serves embedded billing; nothing is served if left out")] = None
+    dashboard: Annotated[
+        DashboardEntry | None, Field(description="serves the operators' dashboard; nothing is served if left out")
+    ] = None
     broker: Annotated[
         BrokerEntry | None, Field(description="splits the cameras over vision workers; one process has all if left out")
     ] = None
@@ -130,6 +144,7 @@ class StoreConfig:
     gateway: Literal["sandbox", "stripe"]
     listen: Listen
     shop: Shop | None = None
+    dashboard: DashboardEntry | None = None
     broker: Broker | None = None
     workers: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
@@ -167,6 +182,7 @@ def load_store_file(file: Path, environ: Mapping[str, str], worker: str | None =
         gateway=model.gateway,
         listen=model.listen,
         shop=_shop(file, model),
+        dashboard=model.dashboard,
         broker=_broker(file, model, environ),
         workers=model.workers,
     )

@@ -13,7 +13,7 @@ from tests.tillfree.live.camera_rig import REPO
 from tests.tillfree.live.worker_rig import SplitProcesses
 
 pytestmark = [pytest.mark.slow, pytest.mark.nats]
-RECORDING = REPO / "sample_videos" / "one-shopper"
+RECORDINGS = ("one-shopper", "four-crossing")
 LONG = 4_000
 """Twentieths of a second that a test waits for what takes a minute."""
 
@@ -43,10 +43,10 @@ def repeater(broker: Broker) -> Iterator[Repeater]:
     started.stop()
 
 
-@pytest.fixture
-def store(tmp_path: Path, broker: Broker, line: SlowLine) -> Iterator[SplitProcesses]:
+@pytest.fixture(params=RECORDINGS)
+def store(request: pytest.FixtureRequest, tmp_path: Path, broker: Broker, line: SlowLine) -> Iterator[SplitProcesses]:
     urls = {"coordinator": broker.url, "left": line.url, "right": broker.url}
-    made = SplitProcesses(tmp_path, RECORDING, urls)
+    made = SplitProcesses(tmp_path, REPO / "sample_videos" / str(request.param), urls)
     yield made
     made.end_all()
 
@@ -93,3 +93,15 @@ def test_at_its_own_pace_every_visit_is_billed_or_asked_about(
     assert set(billed) == set(store.expected())
     assert billed == store.expected() or store.reviewed()
     assert repeater.repeated > 0
+
+
+def test_a_coordinator_that_is_killed_bills_or_asks_about_every_visit(store: SplitProcesses) -> None:
+    begin(store, "--in-step")
+    for second in (7, 14):
+        wait_for(lambda second=second: store.passed_s() > second, LONG)  # type: ignore[misc]
+        store.kill("coordinator")
+        store.start_coordinator("--in-step")
+    store.ended("coordinator", 300)
+    billed = store.receipts()
+    assert set(billed) == set(store.expected())
+    assert billed == store.expected() or store.reviewed()

@@ -1,0 +1,27 @@
+"""What may go wrong at the dashboard's own door."""
+
+from __future__ import annotations
+
+
+class DashboardError(Exception):
+    """Something that the dashboard will not do."""
+
+
+class SignInNeeded(DashboardError):
+    """A page for somebody who is signed in."""
+
+
+class NotAllowed(DashboardError):
+    """A page, or a command, for another role."""
+
+
+class FormExpired(DashboardError):
+    """A form that none of our pages made for who sends it."""
+
+
+class TooOften(DashboardError):
+    """Too many tries. ``wait_s`` is how long to wait."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"try again in {wait_s:.0f} s")
+        self.wait_s = wait_s

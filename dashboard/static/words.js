@@ -1,0 +1,14 @@
+// What scripts say, in the visitor's language. English is the source; what a catalogue lacks is said in English.
+const found = await fetch("/words.json").then((answer) => (answer.ok ? answer.json() : {})).catch(() => ({}));
+
+export const locale = document.documentElement.lang;
+
+/** Return `message` in this language with `values` in its {names}. */
+export function _(message, values = {}) {
+  return (found[message] ?? message).replace(/\{(\w+)\}/g, (_whole, name) => String(values[name]));
+}
+
+const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+
+/** Return the time of day of `ms`, milliseconds of Unix time. */
+export const timeOfDay = (ms) => clock.format(new Date(ms));
