@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
+import yaml
 from rich.console import Console
 
 from recordings.files import load_recording
@@ -13,10 +19,12 @@ from store_layout.errors import InputError
 from tillfree.console import ReplayScreen, show_receipts
 from tillfree.errors import NotAsExpected
 from tillfree.evaluation.expected import Expected, differences, load_expected
+from tillfree.live.storefile import load_store_file
 from tillfree.replay import ReplayOptions, replay
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_videos"
 DEFAULT = "put-back"
+_LISTEN, _DASHBOARD = 8400, 8500
 
 
 def demo(
@@ -24,10 +32,17 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder for log, receipts, video and report.")] = Path(
         "out/demo"
     ),
+    dashboard: Annotated[
+        bool | None,
+        typer.Option(
+            "--dashboard/--no-dashboard", help="Serve the dashboard afterwards.", show_default="at a terminal"
+        ),
+    ] = None,
 ) -> None:
-    """Run the main job on a bundled recording: from its pixels to receipts and charges.
+    """Run the main job on a bundled recording: from its pixels to receipts and charges. Then serve it on the dashboard.
 
-    Ends with exit code 5 where the receipts differ from those that the recording's truth expects.
+    The dashboard shows the recording again and again, as if it were live, until Ctrl-C; it is left out where there is no
+    terminal, or CI is set. Ends with exit code 5 where the receipts differ from those that the recording's truth expects.
     """
     place = _find(name)
     loaded, expected = load_recording(place), load_expected(place) or Expected(version=1)
@@ -42,6 +57,49 @@ def demo(
     if found:
         raise NotAsExpected(f"the receipts are not those expected: {'; '.join(found)}")
     console.print("[green]All receipts are as expected.[/] Open the report in a browser.")
+    if wants_dashboard(console, os.environ) if dashboard is None else dashboard:
+        _serve(console, place)
+
+
+def wants_dashboard(console: Console, environ: Mapping[str, str]) -> bool:
+    """Tell whether somebody is there to look."""
+    return console.is_terminal and not environ.get("CI")
+
+
+def _serve(console: Console, place: Path) -> None:
+    """Play the recording as if it were live, in a store of its own of which nothing is left behind."""
+    from tillfree.commands.run import run_store  # takes a second, which the replay need not wait for
+    from tillfree.live.store import AsLive
+
+    with TemporaryDirectory(prefix="tillfree-demo-") as folder:
+        config = load_store_file(_store_file(Path(folder), place), {})
+        console.print("\nThe recording now plays again and again, as if it were live. Ctrl-C ends it.")
+        run_store(config, AsLive(place, loop=True), None, console)
+
+
+def _store_file(folder: Path, place: Path) -> Path:
+    """Write a store file whose cameras are the recording's, on ports that are free."""
+    loaded = load_recording(place)
+    cameras = [{"id": camera, "source": str(path.resolve())} for camera, path in loaded.paths.items()]
+    document = {
+        "version": 1,
+        "layout": str(loaded.layout_path.resolve()),
+        "cameras": cameras,
+        "absent": [camera.id for camera in loaded.store.cameras if camera.id not in loaded.paths],
+        "listen": {"port": _port(_LISTEN)},
+        "dashboard": {"port": _port(_DASHBOARD)},
+    }
+    file = folder / "store.yaml"
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return file
+
+
+def _port(wanted: int) -> int:
+    """Return ``wanted``, or another port where a program has it."""
+    for port in (wanted, 0):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as taken:
+            return int(taken.getsockname()[1])
+    raise InputError("no port of this machine is free", mend="end another program")
 
 
 def _find(name: str) -> Path:

@@ -18,7 +18,7 @@ from tillfree.folds import VisitRecord, visit_state
 from tillfree.live.loop import LiveState, StoreLoop
 from tillfree.live.screen import make_screen, summary
 from tillfree.live.store import AsLive, open_store
-from tillfree.live.storefile import load_store_file
+from tillfree.live.storefile import StoreConfig, load_store_file
 from tillfree.sources.video import one_thread_a_picture
 from tillfree.system import settle_memory, share_memory
 
@@ -53,12 +53,24 @@ def run(
     A supervisor such as systemd should start it again where it ends by itself.
     """
     _check(as_live, speed, loop, in_step)
-    stopped = Event()
     played = None if as_live is None else AsLive(as_live, speed, loop, in_step)
-    console = Console()
+    config = load_store_file(store, os.environ)
+    run_store(config, played, data, Console(), seconds=seconds, end_visits=end_visits)
+
+
+def run_store(
+    config: StoreConfig,
+    played: AsLive | None,
+    data: Path | None,
+    console: Console,
+    *,
+    seconds: float | None = None,
+    end_visits: bool = True,
+) -> None:
+    """Run a store until Ctrl-C, SIGTERM or the end, and show on ``console`` how it stands; see ``run``."""
+    stopped = Event()
     share_memory()
     with one_thread_a_picture(), make_screen(console) as screen, ExitStack() as stack:
-        config = load_store_file(store, os.environ)
         parts = open_store(config, played, data, screen.tell, stack)
         for number in (signal.SIGINT, signal.SIGTERM):
             before = signal.signal(number, lambda _number, _frame: stopped.set())
