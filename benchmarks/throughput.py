@@ -27,7 +27,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,6 +39,7 @@ import numpy as np
 import openvino as ov
 from replay import encode, infer_all
 
+from benchmarks.driving import WARM_UP, drive
 from checkout.checkout import Checkout
 from recordings.files import LoadedRecording, load_recording, write_gate_scans, write_recording
 from store_layout.errors import InputError
@@ -47,14 +47,12 @@ from store_layout.geometry import StoreGeometry
 from tillfree.billers import BillAtOnce
 from tillfree.bootstrap import open_billing
 from tillfree.eventlog import EventLogWriter
-from tillfree.live.engine import Engine, EngineSettings
-from tillfree.live.queues import FilesInStep
 from tillfree.prices import price_book
 from tillfree.replay import gate_scans
 from tillfree.run import StoreRun
 from tillfree.settings import load_settings
-from tillfree.sources.video import CameraSource, camera_sources, frames, one_thread_a_picture, open_recording
-from tillfree.system import settle_memory, system_clock
+from tillfree.sources.video import camera_sources, frames, one_thread_a_picture, open_recording
+from tillfree.system import settle_memory
 from vision.detectors import DetectorSettings, find_weights, load_detector
 from vision.detectors.letterbox import Letterbox
 from vision.detectors.metadata import read_metadata
@@ -66,9 +64,6 @@ from vision.types import Frame
 REPO = Path(__file__).resolve().parent.parent
 RECORDING = REPO / "sample_videos" / "four-crossing"
 NETWORK = REPO / "benchmarks" / "train_detector" / "person-hand.yaml"
-WARM_UP = 40
-"""Frames before the clock starts: caches, first allocations, the detector's first requests."""
-
 GATE_TIMES = 4
 """The gate is measured on so many times the frames, gated and not: looks at still cameras are seconds apart."""
 
@@ -139,43 +134,6 @@ def ours(plan: Plan, name: str, gate: str) -> Callable[[], dict[str, float]]:
                 return drive(loaded, stage, run, count, GATE_WARM_UP if name == "still" else WARM_UP)
 
     return go
-
-
-def drive(loaded: LoadedRecording, stage: PixelStage, run: StoreRun, count: int, warm_up: int) -> dict[str, float]:
-    """Run ``count`` frames after ``warm_up`` through the engine and return rate, processor time and what became of them."""
-    sources = camera_sources(loaded)
-    files = FilesInStep([source.camera_id for source in sources])
-    engine = Engine(files, stage, run, EngineSettings(), system_clock)
-    threads = [threading.Thread(target=read, args=(source, files), daemon=True) for source in sources]
-    for thread in threads:
-        thread.start()
-    warm, begin, used = 0, 0.0, 0.0
-    done = 0
-    while done < warm_up + count and not files.is_over:
-        done += engine.step(1.0)
-        if done >= warm_up and not begin:
-            warm, begin, used = done, time.perf_counter(), time.process_time()
-    engine.drain()
-    seconds, used = time.perf_counter() - begin, time.process_time() - used
-    files.close()
-    for thread in threads:
-        thread.join()
-    return {
-        "rate": (done - warm) / seconds,
-        "cpu_ms": used / (done - warm) * 1e3,
-        "frames": done,
-        "spared": stage.spared_count,
-        "late": run.late_count,
-        "interactions": len(run.fold.interactions),
-    }
-
-
-def read(source: CameraSource, files: FilesInStep) -> None:
-    """Decode one camera's file into the queue."""
-    for frame in frames(source):
-        if not files.put(frame):
-            return
-    files.end(source.camera_id)
 
 
 def theirs(plan: Plan, kind: str) -> Callable[[], dict[str, float]]:
