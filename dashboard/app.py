@@ -15,6 +15,7 @@ from billing.texts import texts
 from dashboard import sign_in
 from dashboard.desk import Desk
 from dashboard.errors import DashboardError
+from dashboard.health import pages as health
 from dashboard.live import socket
 from dashboard.web import CATALOGUES, HERE, POLICY, AnyVisitor, assets, problem_of
 
@@ -29,7 +30,7 @@ _HEADERS = {
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 files = APIRouter(include_in_schema=False)
-ROUTERS = (sign_in.router, socket.pages, socket.sockets, files)
+ROUTERS = (sign_in.router, socket.pages, socket.sockets, health.pages, health.api, files)
 
 
 def create_app(

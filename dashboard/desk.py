@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from billing.access import Access, RateLimiter
+from dashboard.audit import AuditLog, Deed
+from dashboard.health.types import Machine
 from dashboard.live.hub import Hub
 from dashboard.roles import Right
 from store_layout.geometry import StoreGeometry
@@ -48,6 +50,8 @@ class Desk:
     hub: Hub
     clock: Callable[[], int]
     setup: SetUp | None = None
+    machine: Machine | None = None
+    audit: AuditLog | None = None
     strangers: RateLimiter = field(default_factory=lambda: RateLimiter(1 / 6, 10))
     form_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
@@ -55,6 +59,11 @@ class Desk:
     def is_secure(self) -> bool:
         """Tell whether cookies go over TLS alone: everywhere but on the machine that serves."""
         return urlsplit(self.url).hostname not in _HOME_HOSTS
+
+    def did(self, deed: Deed) -> None:
+        """Write down what somebody did. Raises OSError where it cannot be kept."""
+        if self.audit is not None:
+            self.audit.write(deed)
 
 
 @dataclass(frozen=True, slots=True)

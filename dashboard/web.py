@@ -123,6 +123,17 @@ def sends(who: Annotated[Visitor, Depends(visitor)], csrf: Annotated[str, Form(m
     return who
 
 
+def may_send(*rights: Right) -> Callable[[Visitor], Visitor]:
+    """Return a dependency: somebody sends a form of ours who has one of ``rights``."""
+
+    def allowed(who: Annotated[Visitor, Depends(sends)]) -> Visitor:
+        if who.me.rights.isdisjoint(rights):
+            raise NotAllowed
+        return who
+
+    return allowed
+
+
 def stranger(who: Annotated[Visitor, Depends(sends)]) -> Visitor:
     """Return who sends a form without being known, after taking one of the tries of where they ask from. Raises TooOften."""
     client = who.request.client

@@ -7,11 +7,12 @@ changed, ``floor`` when people have moved; and binary: a picture (see ``hub.tile
 
 from __future__ import annotations
 
-import asyncio
 import json
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Annotated
 
+import anyio
 from fastapi import APIRouter, Depends, Response, WebSocket, WebSocketDisconnect
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -64,18 +65,24 @@ async def follow(socket: WebSocket) -> None:
         return
     await socket.accept()
     follower = desk.hub.follow()
-    tasks = [asyncio.create_task(each) for each in (_tell(socket, desk, follower), _hear(socket, follower))]
-    tasks.append(asyncio.create_task(_mind_session(socket)))
+    codes: list[int] = []
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        async with anyio.create_task_group() as group:
+            for work in (_tell(socket, desk, follower), _hear(socket, follower), _mind_session(socket)):
+                group.start_soon(_first, work, codes, group.cancel_scope)
     finally:
         desk.hub.leave(follower)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    codes = [task.result() for task in done if task.exception() is None]
     with suppress(RuntimeError, WebSocketDisconnect):  # the client has closed it already
-        await socket.close(next((code for code in codes if code is not None), 1000))
+        await socket.close(codes[0] if codes else 1000)
+
+
+async def _first(work: Awaitable[int | None], codes: list[int], others: anyio.CancelScope) -> None:
+    """Await ``work``, keep the code that it closes the socket with, and end the ``others``."""
+    with suppress(RuntimeError, WebSocketDisconnect):  # the client is gone in the midst of a message
+        code = await work
+        if code is not None:
+            codes.append(code)
+    others.cancel()
 
 
 async def _tell(socket: WebSocket, desk: Desk, follower: Follower) -> int | None:
@@ -101,7 +108,7 @@ async def _hear(socket: WebSocket, follower: Follower) -> int | None:
 
 async def _mind_session(socket: WebSocket) -> int | None:
     while True:
-        await asyncio.sleep(_ASK_AGAIN_S)
+        await anyio.sleep(_ASK_AGAIN_S)
         person = await run_in_threadpool(person_of, socket)
         if person is None or not person.may(Right.LOOK):
             return _SIGNED_OUT

@@ -22,7 +22,7 @@ from billing.store import BillingStore
 from tests.billing.shop import COLA, NOON_NS, Shop
 
 PASSWORD = "correct horse battery"
-GATE, VISION, POS, OPERATOR, AUDITOR, ADMIN = Scope
+GATE, VISION, POS, OPERATOR, AUDITOR, VIEWER, ADMIN = Scope
 _LOOK = {VISION, POS, OPERATOR, AUDITOR}
 _COUNTER = {POS, OPERATOR, AUDITOR}
 

@@ -3,43 +3,64 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from pathlib import Path
 
 from fastapi import FastAPI
 
 from billing.access import Access
 from dashboard.app import create_app
+from dashboard.audit import AuditLog
 from dashboard.desk import Desk, SetUp
+from dashboard.health.types import Machine
 from dashboard.live.hub import Hub
 from dashboard.roles import Right, rights_of
+from store_layout.errors import InputError
 from store_layout.geometry import StoreGeometry
 from tillfree.live.storefile import DashboardEntry
 from tillfree.live.tap import LiveTap
 from tillfree.system import system_clock
 
+_AUDIT = "audit.jsonl"
 
-@dataclass(frozen=True, slots=True)
+
 class LiveDesk:
-    """The app, what feeds it, and what to say to whoever starts the store."""
+    """The dashboard while a store is put together: ``tap`` is fed by the engine, ``app`` is served once all else is there."""
 
-    app: FastAPI
-    tap: LiveTap
-    told: str
+    def __init__(
+        self, entry: DashboardEntry, operators: Access, geometry: StoreGeometry, data: Path, stack: ExitStack
+    ) -> None:
+        """``stack`` closes it. Raises InputError where its log cannot be written."""
+        self._operators, self._geometry = operators, geometry
+        self._hub = Hub()
+        stack.callback(self._hub.close)
+        self.tap = LiveTap(self._hub, geometry)
+        self._url = entry.url or f"http://{entry.host}:{entry.port}"
+        self._setup = None if _has_manager(operators) else SetUp()
+        self._audit = _audit_log(data / _AUDIT)
+        stack.callback(self._audit.close)
+
+    @property
+    def told(self) -> str:
+        """What to say to whoever starts the store."""
+        if self._setup is None:
+            return f"dashboard: {self._url}"
+        return f"dashboard, to make the first account (works once): {self._url}{self._setup.path}"
+
+    def app(self, machine: Machine) -> FastAPI:
+        """Return what is served."""
+        name = self._geometry.store.name
+        desk = Desk(
+            name, self._url, self._operators, self._geometry, self._hub, system_clock, self._setup, machine, self._audit
+        )
+        return create_app(desk)
 
 
-def open_desk(entry: DashboardEntry, operators: Access, geometry: StoreGeometry, stack: ExitStack) -> LiveDesk:
-    """Put the dashboard together; ``stack`` closes it. Nothing is served yet."""
-    hub = Hub()
-    stack.callback(hub.close)
-    url = entry.url or f"http://{entry.host}:{entry.port}"
-    setup = None if _has_manager(operators) else SetUp()
-    desk = Desk(geometry.store.name, url, operators, geometry, hub, system_clock, setup)
-    told = (
-        f"dashboard: {url}"
-        if setup is None
-        else f"dashboard, to make the first account (works once): {url}{setup.path}"
-    )
-    return LiveDesk(create_app(desk), LiveTap(hub, geometry), told)
+def _audit_log(path: Path) -> AuditLog:
+    try:
+        return AuditLog(path)
+    except OSError as error:
+        mend = "give this user the file"
+        raise InputError(f"cannot be written: {error.strerror}", file=path, mend=mend) from error
 
 
 def _has_manager(operators: Access) -> bool:

@@ -152,7 +152,7 @@ class Gatekeeper:
         return min(seen_ns, at_ns)
 
     def _check_store(self, gate_id: str, view: NodeView, at_ns: int) -> None:
-        if view.faults:
+        if view.blocking:
             raise _Refused(Reason.FAULT)
         if not view.is_open:
             raise _Refused(Reason.CLOSED)

@@ -15,6 +15,7 @@ from store_layout.geometry import StoreGeometry
 from tillfree.live.activity import Activity
 from tillfree.live.cameras import Feeds
 from tillfree.live.coverage import Coverage
+from tillfree.live.door import Door
 from tillfree.live.errors import PartDied
 from tillfree.live.evidence import Evidence
 from tillfree.live.health import Health
@@ -86,6 +87,7 @@ class LiveParts:
     activity: Activity
     evidence: Evidence
     health: Health
+    door: Door
     overload: Overload
     engine: LiveEngine
     run: StoreRun
@@ -310,13 +312,14 @@ class StoreLoop:
         report, overload = parts.health.report(), parts.overload.status()
         return NodeView(
             parts.run.ended_at_ns,
-            is_open=True,
+            is_open=parts.door.state.is_open,
             people_inside=people_inside(state),
             visits=visit_rows(state, fold),
             reviews=tuple(state.reviews.values()),
             gates=gate_rows(self._seen_by, report.rows),
             cameras=report.rows,
             faults=report.faults,
+            despite_faults=parts.door.is_despite(report.faults),
             billing=billing_problem(status),
             evidence=evidence_problem(report.evidence),
             load=overload.account,

@@ -221,7 +221,7 @@ class NodeHealth(Strict):
 
 def is_ready(view: NodeView, at_ns: int, view_age_max_s: float) -> bool:
     """Tell whether gates can let people in."""
-    return view.is_open and not view.faults and abs(at_ns - view.at_ns) <= view_age_max_s * _S
+    return view.is_open and not view.blocking and abs(at_ns - view.at_ns) <= view_age_max_s * _S
 
 
 def health_of(view: NodeView, at_ns: int, view_age_max_s: float) -> NodeHealth:
@@ -231,7 +231,7 @@ def health_of(view: NodeView, at_ns: int, view_age_max_s: float) -> NodeHealth:
     is_fresh = abs(age_s) <= view_age_max_s
     behind = f"{age_s:.1f} s behind" if view.at_ns else "has not started"
     rows = [
-        HealthRow(part="store", name="store", is_up=view.is_open and not faults, detail=faults or _closed(view)),
+        HealthRow(part="store", name="store", is_up=view.is_open and not view.blocking, detail=faults or _closed(view)),
         HealthRow(part="engine", name="engine", is_up=is_fresh, detail="" if is_fresh else behind),
         HealthRow(part="billing", name="billing", is_up=not view.billing, detail=view.billing),
         HealthRow(part="evidence", name="evidence", is_up=not view.evidence, detail=view.evidence),

@@ -98,7 +98,8 @@ class AlertRow:
 class NodeView:
     """The store as the engine saw it at ``at_ns``, the time of its latest instant.
 
-    ``faults`` are what keeps the store from being open, in words; without any, a store that is not open is closed.
+    ``faults`` are what keeps the store from being open, in words, unless a manager opened it ``despite_faults``; without any, a
+    store that is not open is closed.
     ``billing`` says why billing takes no orders at present, ``evidence`` why clips are missing, ``load`` what was done for want
     of time; all are empty where all is well. ``load_level`` is as of ``ladder.Level``. ``alerts`` are the latest, oldest first.
     """
@@ -111,11 +112,17 @@ class NodeView:
     gates: tuple[GateRow, ...] = ()
     cameras: tuple[CameraRow, ...] = ()
     faults: tuple[str, ...] = ()
+    despite_faults: bool = False
     billing: str = ""
     evidence: str = ""
     load: str = ""
     load_level: int = 0
     alerts: tuple[AlertRow, ...] = ()
+
+    @property
+    def blocking(self) -> tuple[str, ...]:
+        """What keeps gates shut."""
+        return () if self.despite_faults else self.faults
 
     def sees(self, gate_id: str) -> bool:
         """Tell whether a camera sees a gate."""

@@ -23,8 +23,9 @@ from tillfree.live.broker import open_subscriber
 from tillfree.live.bus import Subscriber
 from tillfree.live.cameras import Feeds, LiveCameras
 from tillfree.live.coverage import Coverage
-from tillfree.live.desk import LiveDesk, open_desk
+from tillfree.live.desk import LiveDesk
 from tillfree.live.detecting import detector_of, recording_of, tell_outlook
+from tillfree.live.door import Door
 from tillfree.live.evidence import Evidence
 from tillfree.live.gatekeeper import Gatekeeper
 from tillfree.live.health import Health, HealthSources
@@ -32,6 +33,7 @@ from tillfree.live.history import History, Restored
 from tillfree.live.inbox import NodeInbox
 from tillfree.live.joiner import Joiner
 from tillfree.live.loop import LiveParts
+from tillfree.live.machine import LiveMachine
 from tillfree.live.memory import GateMemory
 from tillfree.live.node import AlertRow
 from tillfree.live.recorded import Playing, RecordedFeeds, RecordedScans
@@ -65,6 +67,7 @@ _IN_STEP = "in-step.json"
 _TAKEN = "taken.mark"
 _BOOKMARK = "broker.json"
 _FOR_EVER_S = 1e9
+_DOOR = "door.json"
 _DOUBTS = 50
 
 Tell = Callable[[str], None]
@@ -124,7 +127,7 @@ def open_store(
         sight = opening.own(playing, scans, evidence, clock, detector, geometry, watched)
     else:
         sight = opening.split(step or opening.live_play(playing), scans, clock, subscriber, geometry, watched)
-    desk = None if config.dashboard is None else open_desk(config.dashboard, books.operators, geometry, stack)
+    desk = None if config.dashboard is None else LiveDesk(config.dashboard, books.operators, geometry, data, stack)
     tap = None if desk is None else desk.tap
     parts = _parts(
         config, data, settings, clock, inbox, books, history, restored, sight, evidence, geometry, watched, tap, tell
@@ -133,7 +136,8 @@ def open_store(
         parts.run.expect(scan)
     skus = frozenset(product.sku for product in config.store.products)
     app = create_app(gatekeeper, inbox, books.keys, skus, clock, health=parts.health.report)
-    servers = _servers(config, app, books, desk)
+    watch = None if desk is None else desk.app(LiveMachine(inbox.view, parts.health.report, parts.door))
+    servers = _servers(config, app, books, watch)
     if desk is not None:
         tell(desk.told)
     stops: list[Callable[[], None]] = [parts.relay.stop, *(each.stop for each in parts.workers), parts.feeds.stop]
@@ -143,13 +147,13 @@ def open_store(
     return replace(parts, servers=servers)
 
 
-def _servers(config: StoreConfig, app: FastAPI, books: LiveBooks, desk: LiveDesk | None) -> tuple[ServerThread, ...]:
+def _servers(config: StoreConfig, app: FastAPI, books: LiveBooks, watch: FastAPI | None) -> tuple[ServerThread, ...]:
     """Take the ports of what is served. Raises InputError where another program has one of them."""
     served = [(app, config.listen.host, config.listen.port)]
     if books.app is not None and books.shop is not None:
         served.append((books.app, books.shop.host, books.shop.port))
-    if desk is not None and config.dashboard is not None:
-        served.append((desk.app, config.dashboard.host, config.dashboard.port))
+    if watch is not None and config.dashboard is not None:
+        served.append((watch, config.dashboard.host, config.dashboard.port))
     return tuple(ServerThread(*each) for each in served)
 
 
@@ -298,7 +302,7 @@ def _parts(
     forget_ns = round(settings.live.history.forget_after_s * _S)
     note_ns = round(settings.live.resumption.snapshot_s * _S)
     return LiveParts(
-        geometry, sight.feeds, sight.queues, activity, evidence, health, sight.overload, engine, run, checkout, history,
+        geometry, sight.feeds, sight.queues, activity, evidence, health, Door(data / _DOOR), sight.overload, engine, run, checkout, history,
         inbox, relay,
         books.workers, (), tap, _coverage(config, geometry, settings, restored, people_file), rejoining, people_file,
         doubts, clock, forget_ns, note_ns, kept,

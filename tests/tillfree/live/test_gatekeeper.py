@@ -243,6 +243,14 @@ def test_a_store_that_cannot_see_or_is_not_open(node_shop: NodeShop) -> None:
     assert node_shop.scan("side").outcome is Outcome.ADMIT
 
 
+def test_a_manager_may_let_people_in_despite_faults(node_shop: NodeShop) -> None:
+    faults = ("camera cam-1 is dark",)
+    node_shop.node.publish(open_view(faults=faults, despite_faults=True))
+    assert node_shop.scan().outcome is Outcome.ADMIT
+    node_shop.node.publish(open_view(faults=faults, despite_faults=True, is_open=False))
+    assert node_shop.scan("side").reason is Reason.CLOSED
+
+
 def test_capacity_counts_who_is_inside_and_who_is_coming(node_shop: NodeShop) -> None:
     keeper = node_shop.make(capacity=5)
     waiting = visit_row(1, state=VisitState.WAITING, party_size=2, entered=1, opened_at_ns=NOW - 5 * S)

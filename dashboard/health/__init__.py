@@ -1,0 +1,1 @@
+"""How the store's machine is, and opening and closing the store."""
