@@ -10,14 +10,22 @@ from checkout.types import ShelvesUnseen
 class Coverage:
     """Call ``see`` about once a second with the cameras that are up."""
 
-    def __init__(self, slots_of: Mapping[str, Collection[int]], min_ns: int, since_ns: int | None = None) -> None:
-        """``slots_of`` are the slots that each camera sees; ``since_ns`` is when somebody last looked, before a start.
+    def __init__(
+        self,
+        slots_of: Mapping[str, Collection[int]],
+        min_ns: int,
+        looked_ns: int | None = None,
+        untold_ns: int = 0,
+    ) -> None:
+        """``slots_of`` are the slots that each camera sees; ``looked_ns`` is when somebody last looked, before a start.
 
-        Shorter times than ``min_ns`` are not told.
+        Shorter times than ``min_ns`` are not told. A start is, however short: a deed of the ``untold_ns`` before may have
+        been on its way.
         """
         self._slots_of = {camera: frozenset(slots) for camera, slots in slots_of.items()}
         self._all = frozenset[int]().union(*self._slots_of.values())
-        self._min_ns, self._since_ns = min_ns, since_ns
+        self._min_ns, self._since_ns = min_ns, looked_ns
+        self._untold_ns, self._is_start = untold_ns, looked_ns is not None
         self._told: set[str] = set()
 
     def see(
@@ -31,6 +39,9 @@ class Coverage:
         if self._since_ns is None and seen < self._all:
             latest = looked_ns or {}
             self._since_ns = min((self._last_ns(slot, latest, now_ns) for slot in self._all - seen), default=now_ns)
+        if self._is_start and self._since_ns is not None:
+            self._since_ns = min(self._since_ns, now_ns) - max(self._untold_ns, self._min_ns)
+            self._is_start = False
         told = self._tell(now_ns, visits)
         if seen >= self._all:
             self._since_ns = None

@@ -31,6 +31,12 @@ class ResumptionSettings(Strict):
     snapshot_s: float = Field(
         default=1.0, gt=0, le=60, description="s between notes of who is where; people walk about a metre in it"
     )
+    untold_s: float = Field(
+        default=10.0,
+        ge=0,
+        le=600,
+        description="s before a stop of which a deed may not have been told: a slot is judged once the hand is gone and nobody hides it. Visits that were under way then are asked about",
+    )
     gather_s: float = Field(
         default=3.0,
         ge=0,

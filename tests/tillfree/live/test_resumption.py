@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -147,8 +148,21 @@ def test_what_no_camera_saw_is_told_once_a_visit_while_it_lasts_and_anew_the_nex
 
 
 def test_after_a_restart_the_time_without_a_process_is_told_at_the_first_look() -> None:
-    coverage = Coverage(SLOTS, 2 * S, since_ns=NOW - 10 * S)
+    coverage = Coverage(SLOTS, 2 * S, looked_ns=NOW - 10 * S, untold_ns=5 * S)
     told = coverage.see("abc", NOW, ["v"])
     assert told is not None
-    assert (told.from_ns, told.to_ns, told.visit_ids) == (NOW - 10 * S, NOW, ("v",))
+    assert (told.from_ns, told.to_ns, told.visit_ids) == (NOW - 15 * S, NOW, ("v",))
     assert coverage.see("abc", NOW + S, ["v", "w"]) is None
+
+
+@pytest.mark.parametrize("looked_ns", [NOW, NOW + 30 * S])  # a coordinator's clock may be ahead of what is given again
+def test_a_restart_without_a_gap_is_told_too_for_a_deed_may_have_been_on_its_way(looked_ns: int) -> None:
+    coverage = Coverage(SLOTS, 2 * S, looked_ns=looked_ns, untold_ns=5 * S)
+    told = coverage.see("abc", NOW, ["v"])
+    assert told is not None
+    assert (told.from_ns, told.to_ns, told.visit_ids) == (NOW - 5 * S, NOW, ("v",))
+    assert coverage.see("abc", NOW + S, ["v", "w"]) is None
+
+
+def test_a_first_start_is_not_told() -> None:
+    assert Coverage(SLOTS, 2 * S, untold_ns=5 * S).see("abc", NOW, ["v"]) is None
