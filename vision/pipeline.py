@@ -40,7 +40,9 @@ class _Begun:
 class PixelStage:
     """Frames to observations, in order. The detector works on the next frames while this one is looked at.
 
-    Live, frames are given with ``begin`` as they come and taken back with ``take``; ``run`` does both for a recording.
+    Live, frames are given with ``begin`` as they come and taken back with ``take``; ``run`` does both for a recording. Live
+    frames that are found in are looked at several at a time, one step after the other for all of them: the detector has the
+    processor's caches in between, and each step is a third quicker where the one before was the same.
     """
 
     def __init__(
@@ -51,6 +53,8 @@ class PixelStage:
         self._observers = {camera: ShelfObserver(geometry, camera, settings.shelves) for camera in geometry.cameras}
         self._gates = {camera: MotionGate(settings.motion, live=live) for camera in geometry.cameras}
         self._begun: deque[_Begun] = deque()
+        self._taken: deque[tuple[Frame, Observation]] = deque()
+        self._live = live
         self._in_work = 0
         self._looks = settings.detector.appearance
         self._read_every_ns = round(settings.pipeline.read_every_s * 1e9)
@@ -89,25 +93,57 @@ class PixelStage:
 
     def ready(self) -> bool:
         """Tell whether ``take`` would answer at once."""
-        return bool(self._begun) and (self._begun[0].work is None or self._begun[0].work.ready())
+        return bool(self._taken) or self._is_found()
 
     def __len__(self) -> int:
-        return len(self._begun)
+        return len(self._begun) + len(self._taken)
 
     def take(self) -> tuple[Frame, Observation]:
         """Wait for the frame that was begun with first, and return it with its observation."""
+        if not self._taken:
+            group = self._group()
+            found = self._found(group)
+            self._taken.extend(
+                (each.frame, self._observed(each, *seen)) for each, seen in zip(group, found, strict=True)
+            )
+        return self._taken.popleft()
+
+    def _is_found(self) -> bool:
+        return bool(self._begun) and (self._begun[0].work is None or self._begun[0].work.ready())
+
+    def _group(self) -> list[_Begun]:
+        """Return what is looked at together: what was begun with first, and live all that is too much or found in."""
+        group = [self._next()]
+        while self._live and self._begun and (self.is_full or self._is_found()):
+            group.append(self._next())
+        return group
+
+    def _next(self) -> _Begun:
         begun = self._begun.popleft()
+        self._in_work -= begun.work is not None
+        return begun
+
+    def _found(self, group: list[_Begun]) -> list[tuple[Detections | None, bool]]:
+        """Return what was found in each frame of ``group``, and whether its shelves are due to be read."""
+        # the last first: the others are done by then, and nothing is waited for between them
+        answers = [None if each.work is None else each.work.result() for each in reversed(group)][::-1]
+        return [self._judged(each.frame, found) for each, found in zip(group, answers, strict=True)]
+
+    def _judged(self, frame: Frame, found: Detections | None) -> tuple[Detections | None, bool]:
+        if found is None:
+            return None, False
+        self._gates[frame.camera_id].saw(found)
+        is_due = self._is_due(frame)
+        return (with_appearance(frame, found, self._looks) if is_due else found), is_due
+
+    def _observed(self, begun: _Begun, found: Detections | None, is_due: bool) -> Observation:
         frame, observer = begun.frame, self._observers[begun.frame.camera_id]
-        if begun.work is None:
+        if found is None:
             nobody = Detections.empty(frame.camera_id, frame.index, frame.captured_at_ns)
-            return frame, Observation(nobody, observer.nothing(frame, 0))
-        self._in_work -= 1
-        detections = begun.work.result()
-        self._gates[frame.camera_id].saw(detections)
-        if not self._is_due(frame):
-            return frame, Observation(detections, observer.nothing(frame, len(detections)))
-        detections = with_appearance(frame, detections, self._looks)
-        return frame, Observation(detections, observer.observe(frame, begun.picture, detections))
+            return Observation(nobody, observer.nothing(frame, 0))
+        if not is_due:
+            return Observation(found, observer.nothing(frame, len(found)))
+        return Observation(found, observer.observe(frame, begun.picture, found))
 
     def _is_due(self, frame: Frame) -> bool:
         """Tell whether to read shelves and looks in ``frame``: all cameras do in the same instants, as far as they can."""
@@ -126,13 +162,14 @@ class PixelStage:
                 self.begin(frame)
                 while self.is_full:
                     yield self.take()
-            while self._begun:
+            while len(self):
                 yield self.take()
         finally:
             self.drop()
 
     def drop(self) -> None:
         """Let go of what was begun with: whoever asked went away early."""
+        self._taken.clear()
         while self._begun:
             work = self._begun.popleft().work
             if work is not None:

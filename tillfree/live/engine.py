@@ -13,8 +13,8 @@ from tillfree.run import StoreRun
 from vision.pipeline import Instant, PixelStage
 from vision.types import Frame, Observation
 
-_AT_ONCE = 4
-"""Frames begun with in one step, if so many wait: an instant of a small store."""
+_AT_ONCE = 8
+"""Frames begun with in one step, if so many wait: two instants of a small store."""
 
 
 class EngineSettings(Strict):

@@ -17,7 +17,7 @@ from vision.pipeline import PixelStage
 from vision.types import Frame, Observation
 
 _S = 1_000_000_000
-_AT_ONCE = 4
+_AT_ONCE = 8
 """Frames begun with in one step, as in ``engine.Engine``."""
 _WAITING_MOST = 200
 """Messages that wait for the broker at most before a recording in step waits, too: far below what is ever dropped."""
