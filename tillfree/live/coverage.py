@@ -16,16 +16,19 @@ class Coverage:
         min_ns: int,
         looked_ns: int | None = None,
         untold_ns: int = 0,
+        settle_ns: int = 0,
     ) -> None:
         """``slots_of`` are the slots that each camera sees; ``looked_ns`` is when somebody last looked, before a start.
 
         Shorter times than ``min_ns`` are not told. A start is, however short: a deed of the ``untold_ns`` before may have
-        been on its way.
+        been on its way, and who is who is found out in the ``settle_ns`` after the first look.
         """
         self._slots_of = {camera: frozenset(slots) for camera, slots in slots_of.items()}
         self._all = frozenset[int]().union(*self._slots_of.values())
         self._min_ns, self._since_ns = min_ns, looked_ns
-        self._untold_ns, self._is_start = untold_ns, looked_ns is not None
+        self._untold_ns, self._settle_ns = untold_ns, settle_ns
+        self._settled_ns: int | None = None
+        self._is_start = looked_ns is not None
         self._told: set[str] = set()
 
     def see(
@@ -41,9 +44,10 @@ class Coverage:
             self._since_ns = min((self._last_ns(slot, latest, now_ns) for slot in self._all - seen), default=now_ns)
         if self._is_start and self._since_ns is not None:
             self._since_ns = min(self._since_ns, now_ns) - max(self._untold_ns, self._min_ns)
+            self._settled_ns = now_ns + self._settle_ns
             self._is_start = False
         told = self._tell(now_ns, visits)
-        if seen >= self._all:
+        if seen >= self._all and (self._settled_ns is None or now_ns >= self._settled_ns):
             self._since_ns = None
             self._told.clear()
         return told

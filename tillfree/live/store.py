@@ -317,8 +317,8 @@ def _coverage(
     slots_of = {camera: visible_slots(geometry, camera, settings.vision.shelves.observer) for camera in cameras}
     since = [at_ns for at_ns in (restored.last_ns, people_file.at_ns) if at_ns is not None]
     min_ns = round(settings.checkout.reviews.unseen_min_s * _S)
-    untold_ns = round(settings.live.resumption.untold_s * _S)
-    return Coverage(slots_of, min_ns, max(since, default=None), untold_ns)
+    again = settings.live.resumption
+    return Coverage(slots_of, min_ns, max(since, default=None), round(again.untold_s * _S), round(again.gather_s * _S))
 
 
 def _evidence(

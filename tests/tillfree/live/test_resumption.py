@@ -164,5 +164,11 @@ def test_a_restart_without_a_gap_is_told_too_for_a_deed_may_have_been_on_its_way
     assert coverage.see("abc", NOW + S, ["v", "w"]) is None
 
 
+def test_who_comes_while_people_are_being_known_again_is_asked_about_too() -> None:
+    coverage = Coverage(SLOTS, 2 * S, looked_ns=NOW, untold_ns=5 * S, settle_ns=3 * S)
+    told = [coverage.see("abc", NOW + second * S, ["v", "w", "x"][: second // 2 + 1]) for second in range(6)]
+    assert [None if each is None else each.visit_ids for each in told] == [("v",), None, ("w",), None, None, None]
+
+
 def test_a_first_start_is_not_told() -> None:
     assert Coverage(SLOTS, 2 * S, untold_ns=5 * S).see("abc", NOW, ["v"]) is None

@@ -100,9 +100,10 @@ class SplitProcesses:
         }
 
     def reviewed(self) -> set[str]:
-        """Return the visits that an operator was asked about."""
-        events = restored_events(self.data / "events")
-        return {visit for event in events if isinstance(event, ReviewOpened) for visit in event.visit_ids}
+        """Return the cards whose visits an operator was asked about."""
+        events = list(restored_events(self.data / "events"))
+        tokens = {event.visit_id: event.token for event in events if isinstance(event, VisitOpened)}
+        return {tokens[visit] for event in events if isinstance(event, ReviewOpened) for visit in event.visit_ids}
 
     def _start_ns(self) -> int:
         for name in ("in-step.json", "as-live.json"):
