@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Self, assert_never
 
+from checkout.holds import Holds
 from checkout.log import Due, Log, Timer
 from checkout.settings import CheckoutPolicy, to_ns
 from checkout.state import State, Visit
@@ -23,7 +24,7 @@ from checkout.types import (
 from checkout.units import UnitKeeper
 from checkout.visits import VisitKeeper
 from store_layout.model import Store
-from vision.types import GateCrossing, Interaction, PersonRejoined, PersonVanished
+from vision.types import DeedsWaiting, GateCrossing, Interaction, PersonRejoined, PersonVanished
 
 _RANK_FINAL = 9
 
@@ -40,6 +41,7 @@ class Checkout:
     def __init__(self, policy: CheckoutPolicy | None = None, store: Store | None = None) -> None:
         self._policy = policy or CheckoutPolicy()
         self._log = Log(State())
+        self._holds = Holds(to_ns(self._policy.hold_s))
         self._drafted = -1
         self._next: tuple[int, Timer | None] | None = None
         self._units = UnitKeeper(self._log, self._policy, {} if store is None else planogram(store))
@@ -109,6 +111,10 @@ class Checkout:
             case Interaction():
                 self._meet(given, now_ns)
                 self._units.interaction(given, now_ns)
+            case DeedsWaiting():
+                visits = (self._visits.live_visit_id(person) for person in given.person_ids)
+                self._holds.wait((visit for visit in visits if visit is not None), now_ns, self.state.visits)
+                self._next = None
             case ReviewAnswered():
                 self._units.answered(given)
             case ShelvesUnseen():
@@ -147,6 +153,7 @@ class Checkout:
         for visit in self.state.visits.values():
             if visit.closed_at_ns is not None and not self.state.open_reviews(visit.visit_id):
                 due_ns = max(visit.closed_at_ns + self._delay_ns(visit), visit.settled_at_ns)
+                due_ns = self._holds.due_ns(visit.visit_id, visit.closed_at_ns, due_ns)
                 yield Due(due_ns, _RANK_FINAL, visit.visit_id), partial(self._finalise, visit)
 
     def _delay_ns(self, visit: Visit) -> int:

@@ -96,6 +96,11 @@ class CheckoutPolicy(Strict):
         description="s of stream time from exit to final receipt, so that interactions told late still join, which at a crowded "
         "shelf takes seconds; as long as the aim of a receipt within 3 s allows. What comes later still is asked about",
     )
+    hold_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        default=6.0,
+        description="s of stream time from exit to final receipt at most, while a change of a shelf is seen and not told that somebody "
+        "of the visit may have made: other cameras are waited for after it, and others may be at the same shelf",
+    )
     vanished_delay_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         default=15.0,
         description="s from a vanishing near the exit to final receipt: nobody saw them go, they may come back",

@@ -66,7 +66,7 @@ class VisitKeeper:
         if person is None or not person.inside:
             return
         self._settle_waiting(event.person_id, event.at_ns)
-        visit_id = self._live_visit_id(event.person_id)
+        visit_id = self.live_visit_id(event.person_id)
         near = near_exit(self._gates, event.last_floor_m, self._policy.gates.exit_vanish_max_m)
         if near and (visit_id is None or self._log.state.lines(visit_id)):
             self._leave(event.person_id, event.at_ns, "vanished_at_exit", "vanished")
@@ -79,7 +79,7 @@ class VisitKeeper:
         person, former = state.persons.get(event.person_id), state.persons.get(event.former_id)
         if former is None:
             return
-        visit_id, former_visit_id = self._live_visit_id(event.person_id), self._live_visit_id(event.former_id)
+        visit_id, former_visit_id = self.live_visit_id(event.person_id), self.live_visit_id(event.former_id)
         stays = _stays(person, former, self._is_lost(event.person_id))
         self._log.emit(PersonMerged(event.person_id, event.former_id, event.at_ns))
         target = visit_id or former_visit_id
@@ -148,7 +148,7 @@ class VisitKeeper:
         person = self._log.state.persons.get(event.person_id)
         if person is not None and person.inside and (person.visit_id or person.waiting_since_ns is not None):
             return
-        visit_id = self._live_visit_id(event.person_id)
+        visit_id = self.live_visit_id(event.person_id)
         if visit_id is None or (not self._is_lost(event.person_id) and self._seat_fits(event)):
             self._log.emit(PersonEntered(event.person_id, event.gate_id, event.at_ns))
         else:
@@ -164,7 +164,7 @@ class VisitKeeper:
             self._leave(event.person_id, event.at_ns, "exit", "exit")
 
     def _leave(self, person_id: int, at_ns: int, how: Literal["exit", "vanished_at_exit"], reason: CloseReason) -> None:
-        visit_id = self._live_visit_id(person_id)
+        visit_id = self.live_visit_id(person_id)
         self._log.emit(PersonLeft(person_id, visit_id, at_ns, how))
         if visit_id is not None:
             self._close_if_empty(visit_id, at_ns, reason)
@@ -241,7 +241,7 @@ class VisitKeeper:
         crossing = Crossing(event.person_id, event.at_ns)
         return bool(match(self._seats(event.gate_id), [crossing], self._policy.gates))
 
-    def _live_visit_id(self, person_id: int) -> str | None:
+    def live_visit_id(self, person_id: int) -> str | None:
         """Return a person's visit unless its receipt is final."""
         visit_id = self._log.state.visit_of(person_id)
         return visit_id if visit_id in self._log.state.visits else None

@@ -22,7 +22,17 @@ from vision.people import PeopleFusion
 from vision.settings import VisionSettings
 from vision.shelves import InteractionFinder, References, ShelfObserver
 from vision.tracking import Tracker, make_tracker
-from vision.types import I64, Detections, Frame, Observation, People, Tracks, VisionEvent
+from vision.types import (
+    I64,
+    DeedsWaiting,
+    Detections,
+    Frame,
+    Interaction,
+    Observation,
+    People,
+    Tracks,
+    VisionEvent,
+)
 
 _MOST_HELD = 4
 """Frames held at once, in numbers of frames that the detector has in work: those that it is spared wait in line too."""
@@ -214,6 +224,7 @@ class FloorStage:
         self._interactions = InteractionFinder(geometry, settings.shelves, references, told)
         self._waiting: list[Observation] = []
         self._last_order = (-1, "", -1)
+        self._suspects: tuple[int, ...] = ()
         self.late_count = 0
 
     def take(self, observation: Observation) -> Instant | None:
@@ -232,7 +243,7 @@ class FloorStage:
             yield self._flush()
         at_ns = max(self._last_order[0], 0)
         people = self._fusion.finish(at_ns)
-        yield Instant(at_ns, (), _nobody(at_ns), {}, (*people, *self._interactions.finish(at_ns)))
+        yield Instant(at_ns, (), _nobody(at_ns), {}, (*people, *self._told(at_ns, self._interactions.finish(at_ns))))
 
     def _begins_another(self, observation: Observation) -> bool:
         first = self._waiting[0].detections
@@ -250,7 +261,13 @@ class FloorStage:
             for each, found in zip(taken, tracks, strict=True)
         }
         interactions = self._interactions.update(people, [each.slot_views for each in taken], persons)
-        return Instant(at_ns, tracks, people, dict(self._fusion.person_of_track), (*moves, *interactions))
+        events = (*moves, *self._told(at_ns, interactions))
+        return Instant(at_ns, tracks, people, dict(self._fusion.person_of_track), events)
+
+    def _told(self, at_ns: int, interactions: tuple[Interaction, ...]) -> tuple[VisionEvent, ...]:
+        """Return ``interactions``, and who may have done what is not told yet where that changed."""
+        before, self._suspects = self._suspects, self._interactions.suspects()
+        return interactions if self._suspects == before else (*interactions, DeedsWaiting(at_ns, self._suspects))
 
 
 def _persons_of_rows(detections: Detections, tracks: Tracks, persons: Mapping[tuple[str, int], int]) -> I64:

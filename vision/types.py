@@ -310,5 +310,16 @@ class Interaction:
             )
 
 
-VisionEvent = GateCrossing | PersonVanished | PersonRejoined | Interaction
+@dataclass(frozen=True, slots=True)
+class DeedsWaiting:
+    """From ``at_ns`` on ``person_ids``, rising, may have changed a shelf of which no interaction is told yet.
+
+    It holds until the next one. Whoever leaves meanwhile may have taken something.
+    """
+
+    at_ns: int
+    person_ids: tuple[int, ...]
+
+
+VisionEvent = GateCrossing | PersonVanished | PersonRejoined | Interaction | DeedsWaiting
 """What vision tells checkout, in the order in which it became known."""

@@ -23,6 +23,7 @@ from checkout.types import (
 )
 from store_layout.model import Camera, Gate, Gondola, Shelf, Slot, Store
 from vision.types import (
+    DeedsWaiting,
     GateCrossing,
     Interaction,
     PersonCandidate,
@@ -139,6 +140,34 @@ def test_late_interaction_joins_the_draft_but_not_the_final_receipt() -> None:
     assert fold_carts(events)[None].quantity("cola") == 1
     (review,) = only(events, ReviewOpened)
     assert review.reason == "after_final"
+
+
+def waiting(at_s: float, *persons: int) -> DeedsWaiting:
+    return DeedsWaiting(int(at_s * S), persons)
+
+
+TOLD = reach("i1", 17, 7)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "final_s"),
+    [
+        ([waiting(19, 7)], [TOLD, waiting(21, 8)], 22.5),  # told before it would be final
+        ([waiting(19, 7)], [TOLD, waiting(24)], 24),
+        ([], [waiting(22, 7), waiting(23, 7, 8), TOLD, waiting(24, 8)], 24),
+        ([], [waiting(22, 7)], 26),  # never told
+        ([waiting(19, 8)], [], 22.5),  # somebody else's
+        ([], [waiting(23, 7)], 22.5),  # is final already
+    ],
+)
+def test_a_receipt_waits_for_what_a_shelf_is_about_to_tell(
+    before: list[VisionEvent], after: list[VisionEvent], final_s: float
+) -> None:
+    come = (scan("a", 1), came_in(7, 2), scan("b", 3), came_in(8, 4))
+    events = play(*come, *before, went_out(7, 20), *after, Tick(40 * S))
+    (final,) = only(events, ReceiptFinalised)
+    assert (final.visit_id, final.at_ns) == ("visit-a", final_s * S)
+    assert final.lines == ((CartLine("cola", 1),) if TOLD in after else ())
 
 
 def test_person_past_the_line_before_the_scan() -> None:

@@ -106,6 +106,20 @@ def test_a_pick_is_told_once_with_slot_product_person_and_time(geometry) -> None
     assert pick.evidence
 
 
+def test_before_a_pick_is_told_it_is_known_who_may_have_done_it(geometry) -> None:
+    observer, finder = ShelfObserver(geometry, "c", ShelvesSettings()), InteractionFinder(geometry, ShelvesSettings())
+    suspects, told_at = [], []
+    for index, (cans, hand_px, light) in enumerate(reach("red blue", "red", 220.0)):
+        frame = Frame("c", index, index * 10**9 // FPS, picture(index, cans, hand_px, light))
+        view = observer.observe(frame, Coarse(frame.image), seen(index, hand_px))
+        told_at += [index] * len(finder.update(people(index, hand_px), [view]))
+        suspects.append(finder.suspects())
+    (told,) = told_at
+    assert set(suspects[:20]) == {()}
+    assert suspects[told - 1] == (7,)
+    assert set(suspects[told:]) == {()}
+
+
 def test_a_hand_that_takes_nothing_tells_nothing(geometry) -> None:
     found, _ = play(geometry, reach("red blue", "red blue", 220.0))
     assert [each for each in found if each.change] == []

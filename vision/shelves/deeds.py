@@ -16,12 +16,14 @@ from vision.shelves.watch import ViewChange
 class Deed:
     """Changes of one slot that one hand's doing may have made.
 
-    ``waiting`` for more cameras until ``due_ns``, ``told`` as an interaction, or ``dropped`` as not believed.
+    ``waiting`` for more cameras until ``due_ns``, ``told`` as an interaction, or ``dropped`` as not believed. ``suspects`` may have done
+    it, None where nobody has asked yet.
     """
 
     changes: list[ViewChange]
     state: Literal["waiting", "told", "dropped"] = "waiting"
     due_ns: int = 0
+    suspects: frozenset[int] | None = None
 
     @property
     def slot_index(self) -> int:
@@ -80,6 +82,7 @@ class Deed:
         if self.state == "dropped" and change.camera_id not in self.cameras:
             self.state = "waiting"
         self.changes.append(change)
+        self.suspects = None
 
 
 def are_neighbours(a: SlotPlace, b: SlotPlace) -> bool:

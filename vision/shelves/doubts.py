@@ -60,6 +60,11 @@ class Doubts:
             found[person] = (round(weight + self._settings.cover_weight * share * share, 6), came_ns, left_ns)
         return found
 
+    def suspects(self, deed: Deed) -> frozenset[int]:
+        """Return whose hand or body explains a change."""
+        least = self._settings.explained_weight
+        return frozenset(person for person, (weight, _, _) in self.weights(deed).items() if weight >= least)
+
     def is_explained(self, deed: Deed) -> bool:
         """Tell whether a hand came near the slot while it changed, or somebody stood within reach of it."""
         return self._nearest(deed) >= self._settings.explained_weight

@@ -65,6 +65,16 @@ class InteractionFinder:
         found = [self._tell_unseen(reach) for reach in ended if self._is_blind(reach)]
         return (*slow, *found, *self._tell_due(people.captured_at_ns))
 
+    def suspects(self) -> tuple[int, ...]:
+        """Return who may have made the changes that wait for more cameras, by rising id."""
+        found: set[int] = set()
+        for deed in self._deeds:
+            if deed.state == "waiting":
+                if deed.suspects is None:
+                    deed.suspects = self._doubts.suspects(deed)
+                found |= deed.suspects
+        return tuple(sorted(found))
+
     def finish(self, at_ns: int) -> tuple[Interaction, ...]:
         """End the input: hands that are still at shelves have left, and nothing more is waited for."""
         del at_ns
