@@ -52,7 +52,11 @@ class MotionSettings(Strict):
         "a change once nobody hides it (s)",
     )
     heartbeat_s: float = Field(
-        default=5.0, gt=0, le=60, description="a still camera is detected in this often all the same (s)"
+        default=10.0,
+        gt=0,
+        le=60,
+        description="a still camera is detected in this often all the same (s): whatever moves wakes it, slow changes too, since "
+        "they are held against the picture last detected in, so that this only bounds how long a mistake of the gate lasts",
     )
 
 

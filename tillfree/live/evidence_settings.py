@@ -31,7 +31,7 @@ class HeadSettings(Strict):
         description="s before somebody is first found for which the upper third of the first box is hidden: people come in before they are found",
     )
     linger_s: float = Field(
-        default=6.0,
+        default=11.0,
         ge=0,
         le=60,
         description="s for which the upper third of a box is hidden that nobody goes on with; a second more than the motion gate's heartbeat, after which a still camera is looked at again",

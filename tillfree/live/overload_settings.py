@@ -38,7 +38,7 @@ class OverloadSettings(Strict):
         default=0.2,
         gt=0,
         le=1,
-        description="a camera is awake of whose pictures at least this share went to the detector lately: a still one's heartbeat is one in fifty",
+        description="a camera is awake of whose pictures at least this share went to the detector lately: a still one's heartbeat is one in a hundred",
     )
     short_share: float = Field(
         default=0.05,
