@@ -40,8 +40,10 @@ def frame_of(image: U8, height_px: int, width_px: int) -> U8 | None:
     top = margin_px(height_px - image.shape[0])
     if image.shape[1] != width_px or _address(image) - _address(canvas) != top * canvas.strides[0]:
         return None
-    margins = (canvas[:top], canvas[top + image.shape[0] :])
-    return canvas if all((margin[::4, ::32] == GREY).all() for margin in margins) else None
+    below = top + image.shape[0]
+    margins = [canvas[row] for row in (0, top - 1) if top] + [canvas[row] for row in (below, -1) if below < height_px]
+    grey = bytes([GREY]) * canvas.strides[0]
+    return canvas if all(row.tobytes() == grey for row in margins) else None
 
 
 def _address(array: U8) -> int:

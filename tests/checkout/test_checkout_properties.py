@@ -52,10 +52,7 @@ def stories(draw: st.DrawFn, late: bool = True, waits: bool = True) -> list[Chec
 
     Up to three shoppers are in before it starts.
     """
-    inputs: list[CheckoutInput] = []
-    for number in range(1, draw(st.integers(0, 3)) + 1):
-        inputs.append(GateScanned(f"early{number}", "door", 0, "t", draw(st.integers(1, 2))))
-        inputs.append(GateCrossing(number, "door", "in", 0))
+    inputs: list[CheckoutInput] = draw(early_ones())
     now_ns = 5 * S if inputs else 0
     for index in range(draw(st.integers(0, 30))):
         now_ns += draw(st.integers(0, 8)) * S // 2
@@ -78,15 +75,26 @@ def stories(draw: st.DrawFn, late: bool = True, waits: bool = True) -> list[Chec
             case "u":
                 inputs.append(draw(gaps(index, now_ns)))
             case "a":
-                visit_id = draw(
-                    st.sampled_from([None, "visit-early1", "visit-early2", *(f"visit-s{i}" for i in range(index))])
-                )
-                sku, delta = draw(st.sampled_from([(None, 0), ("cola", 1), ("tea", -1)]))
-                number = draw(st.integers(1, 4))
-                inputs.append(ReviewAnswered(f"review-{number:06d}", now_ns, visit_id, sku, delta))
+                inputs.append(draw(answers(index, now_ns)))
             case _:
                 inputs.append(Tick(now_ns))
     return inputs
+
+
+@st.composite
+def early_ones(draw: st.DrawFn) -> list[CheckoutInput]:
+    inputs: list[CheckoutInput] = []
+    for number in range(1, draw(st.integers(0, 3)) + 1):
+        inputs.append(GateScanned(f"early{number}", "door", 0, "t", draw(st.integers(1, 2))))
+        inputs.append(GateCrossing(number, "door", "in", 0))
+    return inputs
+
+
+@st.composite
+def answers(draw: st.DrawFn, index: int, now_ns: int) -> ReviewAnswered:
+    visits = [None, "visit-early1", "visit-early2", *(f"visit-s{i}" for i in range(index))]
+    sku, delta = draw(st.sampled_from([(None, 0), ("cola", 1), ("tea", -1)]))
+    return ReviewAnswered(f"review-{draw(st.integers(1, 4)):06d}", now_ns, draw(st.sampled_from(visits)), sku, delta)
 
 
 @st.composite

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vision.detectors.appearance import describe
-from vision.detectors.decode import Limits, Wanted, decode_classes, decode_others, overlaps, suppress
+from vision.detectors.decode import Limits, Wanted, decode_classes, decode_others, suppress
 from vision.detectors.hands import hands_from_boxes, hands_from_skeletons
 from vision.detectors.letterbox import Letterbox
 from vision.detectors.settings import AppearanceSettings, HandSettings
@@ -48,6 +48,15 @@ BOXES = st.lists(
 ).map(lambda rows: np.array([(x, y, x + w, y + h) for x, y, w, h in rows], np.float32).reshape(-1, 4))
 
 
+def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the (N, M) intersection over union of (N, 4) and (M, 4) boxes."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = np.maximum(high - low, 0).prod(axis=2)
+    sizes = [(each[:, 2:] - each[:, :2]).prod(axis=1) for each in (first, second)]
+    return shared / (sizes[0][:, None] + sizes[1] - shared)
+
+
 @given(BOXES, st.floats(0.1, 0.9))
 def test_what_is_kept_does_not_overlap_and_what_is_dropped_does(boxes: np.ndarray, limit: float) -> None:
     kept = suppress(boxes, limit)
@@ -58,9 +67,10 @@ def test_what_is_kept_does_not_overlap_and_what_is_dropped_does(boxes: np.ndarra
         assert (table[row, kept[kept < row]] > limit).any()
 
 
-def test_overlap_of_known_boxes() -> None:
-    boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]], np.float32)
-    assert np.allclose(overlaps(boxes[:1], boxes), [[1, 1 / 3, 0]])
+def test_of_known_boxes_those_that_overlap_by_more_are_dropped() -> None:
+    boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]], np.float32)  # the first two share a third
+    assert suppress(boxes, 0.3).tolist() == [0, 2]
+    assert suppress(boxes, 0.4).tolist() == [0, 1, 2]
 
 
 def test_decoding_reads_one_class_best_first_with_what_follows_the_classes() -> None:

@@ -78,7 +78,8 @@ class Engine:
         begun = self._begin(wait_s)
         if not begun and len(self._stage):
             self._take()
-        while self._stage.is_full or self._stage.ready():
+        is_behind = begun == _AT_ONCE  # more frames wait: looked at together, those that are found take less time each
+        while self._stage.is_full or (not is_behind and self._stage.ready()):
             self._take()
         self._run.poll()
         if not begun and not len(self._stage):

@@ -62,7 +62,7 @@ def boxes_back(letterbox: Letterbox, boxes_px: F32) -> F32:
 
 def rounded(values: F32, decimals: int) -> F32:
     """Return float32 rounded to ``decimals``."""
-    return np.round(values.astype(np.float64), decimals).astype(np.float32)
+    return values.astype(np.float64).round(decimals).astype(np.float32)
 
 
 def _points_back(letterbox: Letterbox, keypoints_px: F32) -> F32:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from vision.detectors.settings import HandSettings
-from vision.types import F32, F64, I64
+from vision.types import F32, F64
 
 LEFT_ELBOW, RIGHT_ELBOW, LEFT_WRIST, RIGHT_WRIST = 7, 8, 9, 10
 """Rows of COCO's 17 keypoints."""
@@ -88,9 +88,3 @@ def _give_out(costs: F64) -> list[list[int]]:
         if column < 2 * people:
             given[column // 2].append(hand)
     return given
-
-
-def drop_weak(boxes_px: F32, scores: F32, at_least: float) -> tuple[F32, F32]:
-    """Return the rows whose score is ``at_least`` that."""
-    kept: I64 = np.flatnonzero(scores >= at_least).astype(np.int64)
-    return boxes_px[kept], scores[kept]

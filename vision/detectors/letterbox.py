@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -23,6 +24,7 @@ class Letterbox:
     source_px: tuple[int, int]
 
     @classmethod
+    @cache
     def fit(cls, source_px: tuple[int, int], outer_px: tuple[int, int]) -> Letterbox:
         """Return the letterbox for a source of (width, height); rounding as ultralytics' ``LetterBox`` does it."""
         scale = min(outer_px[0] / source_px[0], outer_px[1] / source_px[1])
@@ -51,5 +53,12 @@ class Letterbox:
 
     def back(self, points_px: F32) -> F32:
         """Return (..., 2) points of the network's picture in the source's pixels, kept inside it."""
-        moved = (points_px - np.array([self.left_px, self.top_px], np.float32)) / np.float32(self.scale)
-        return np.asarray(np.clip(moved, 0, np.array(self.source_px, np.float32)), np.float32)
+        corner, most = _ends(self.left_px, self.top_px, self.source_px)
+        moved = (points_px - corner) / np.float32(self.scale)
+        return np.asarray(np.minimum(np.maximum(moved, np.float32(0)), most), np.float32)
+
+
+@cache
+def _ends(left_px: int, top_px: int, source_px: tuple[int, int]) -> tuple[F32, F32]:
+    """Return the picture's corner in the network's picture, and its size, each (2,)."""
+    return np.array([left_px, top_px], np.float32), np.array(source_px, np.float32)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from vision.detectors.assemble import assemble
 from vision.detectors.base import WeightsError
 from vision.detectors.decode import Boxes, Limits, Wanted, decode_classes, decode_others
-from vision.detectors.hands import drop_weak
 from vision.detectors.letterbox import Letterbox
 from vision.detectors.metadata import HAND, PERSON, ModelMetadata
 from vision.detectors.settings import DetectorSettings
@@ -43,7 +42,7 @@ class YoloHead:
         found = decode_classes(raw, wanted, len(self.metadata.names), limits)
         people, hands = found[0], None
         if len(found) > 1:
-            hands = drop_weak(found[1].xyxy_px, found[1].scores, self.settings.hands.box_score)
+            hands = found[1].xyxy_px, found[1].scores
         keypoints = people.extra.reshape(-1, 17, 3) if self.metadata.extra_rows else None
         return assemble(frame, letterbox, people, keypoints, hands, self._things(frame, raw), self.settings)
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from vision.coarse import SCALE, Coarse, coarse_size
-from vision.shelves.looks import Mask, distance, to_lab
+from vision.shelves.looks import Mask, beyond, to_lab
 from vision.shelves.settings import CoverSettings
 from vision.types import F32, U8, Detections
 
@@ -64,8 +64,8 @@ class PeopleCover:
         left, top, width, height = cv2.boundingRect(boxes | drawn)
         x0, y0 = max(left - 2, 0), max(top - 2, 0)
         part = (slice(y0, top + height + 2), slice(x0, left + width + 2))
-        apart = distance(to_lab(np.ascontiguousarray(small[part]), 0.0), self._background[part])
-        before = (apart > self._settings.foreground_levels) | ~self._known[part]
+        now, background = to_lab(np.ascontiguousarray(small[part]), 0.0), self._background[part]
+        before = beyond(now, background, self._settings.foreground_levels) | ~self._known[part]
         body[part] = self._bodies(before & (boxes[part] > 0), drawn[part], detections, (x0, y0))
 
     def _wide_boxes(self, detections: Detections, margin: float) -> list[tuple[int, int, int, int]]:
@@ -93,11 +93,11 @@ class PeopleCover:
     def _learn(self, small: F32, free: Mask) -> None:
         """Follow the background where nobody is: slowly where it is the same, at once where another look has lasted."""
         settings = self._settings
-        same = free & self._known & (distance(small, self._background) <= settings.foreground_levels)
+        same = free & self._known & ~beyond(small, self._background, settings.foreground_levels)
         cv2.accumulateWeighted(small, self._background, settings.follow, mask=same.astype(np.uint8))
         other = free & ~same
         if other.any():
-            again = other & (self._agreed > 0) & (distance(small, self._candidate) <= settings.foreground_levels)
+            again = other & (self._agreed > 0) & ~beyond(small, self._candidate, settings.foreground_levels)
             np.copyto(self._candidate, small, where=(other & ~again)[..., None])
             self._agreed = np.where(again, np.minimum(self._agreed, 254) + 1, other).astype(np.uint8)
             settled = other & (~self._known | (self._agreed >= settings.background_sightings))
