@@ -136,7 +136,7 @@ class MailPolicy(Strict):
     @model_validator(mode="after")
     def _clear_text_stays_here(self) -> Self:
         if self.security == "none" and not is_loopback(self.host):
-            raise ValueError(f"security none sends receipts in clear to {self.host}: use starttls or tls")
+            raise ValueError(f"security none sends mail in clear to {self.host}: use starttls or tls")
         return self
 
 

@@ -32,6 +32,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "gate": ("tillfree.commands.gate", "gate_app", "Stand in for a gate's reader, or connect one; look after keys."),
     "reviews": ("tillfree.commands.reviews", "reviews_app", "List and answer what the store asks its operators."),
     "health": ("tillfree.commands.health", "health", "Show how a running store's cameras, gates and engine are."),
+    "alerts": (
+        "tillfree.commands.alerts",
+        "alerts_app",
+        "Try the ways by which a store tells people what is wrong.",
+    ),
     "models": ("tillfree.commands.models", "models_app", "List detector weights, or fetch the COCO ones."),
     "samples": ("tillfree.commands.samples", "samples_app", "Fetch public real recordings."),
 }

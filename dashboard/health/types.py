@@ -55,6 +55,7 @@ class StoreHealth:
     clips_waiting: int = 0
     disk_free_bytes: int | None = None
     evidence_problem: str = ""
+    alerting_problem: str = ""
     alerts: tuple[tuple[int, str], ...] = ()
 
     @property

@@ -411,7 +411,7 @@ def test_smtp_needs_the_users_password() -> None:
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"security": "none", "host": "mail.example"}, "sends receipts in clear to mail.example: use starttls or tls"),
+        ({"security": "none", "host": "mail.example"}, "sends mail in clear to mail.example: use starttls or tls"),
         ({"sender": "shop"}, "is no address"),
         ({"sender": ""}, "is no address"),
         ({"sender": "a@b.c\nBcc: d@e.f"}, "is no address"),

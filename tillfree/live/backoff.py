@@ -1,16 +1,39 @@
-"""How long to wait before a camera is asked again: longer each time, and a part of it by lot."""
+"""How long to wait before a camera, or whoever else was out of reach, is asked again: longer each time, and a part of it by lot."""
 
 from __future__ import annotations
 
 from random import Random
+from typing import Protocol
 
-from tillfree.live.feed_settings import FeedSettings
+
+class Waits(Protocol):
+    """How waits grow, as ``FeedSettings`` says it for cameras."""
+
+    @property
+    def backoff_first_s(self) -> float:
+        """The first wait."""
+        ...
+
+    @property
+    def backoff_factor(self) -> float:
+        """What each further wait is longer by."""
+        ...
+
+    @property
+    def backoff_max_s(self) -> float:
+        """The longest wait."""
+        ...
+
+    @property
+    def backoff_jitter(self) -> float:
+        """Share of each wait that is drawn by lot."""
+        ...
 
 
 class Backoff:
     """Waits that grow from the first to the longest. ``lot`` draws the part that keeps cameras from asking at once."""
 
-    def __init__(self, settings: FeedSettings, lot: Random) -> None:
+    def __init__(self, settings: Waits, lot: Random) -> None:
         self._settings, self._lot = settings, lot
         self._next_s = settings.backoff_first_s
 

@@ -31,6 +31,8 @@ LATENCY_S = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 _RATE_NS = 5 * _S
 _LATENCY_NS = 60 * _S
+_UNWATCHED, _UNLOOKED, _NO_ROOM = "nobody watches", "nothing is looked at", "the disk is full"
+"""How the words of each fault begin."""
 _MOST_A_S = 60
 """Pictures a second and camera that are remembered at most."""
 
@@ -301,6 +303,11 @@ class Health:
         )
 
 
+def fault_key(fault: str) -> str:
+    """Return what stays of a fault's words while places and reasons in them change."""
+    return next((each for each in (_UNWATCHED, _UNLOOKED, _NO_ROOM) if fault.startswith(each)), fault)
+
+
 class Faults:
     """What keeps a store from being open, told after a while and over after a longer one."""
 
@@ -326,8 +333,8 @@ class Faults:
         self._room.update(is_full, at_ns)
         details = {camera.camera_id: camera.detail for camera in cameras}
         said = list(_in_words(unwatched, details, len(self._places)))
-        said += ["nothing is looked at, though cameras send"] if self._inference.is_set else []
-        said += ["the disk is full: no evidence can be kept"] if self._room.is_set else []
+        said += [f"{_UNLOOKED}, though cameras send"] if self._inference.is_set else []
+        said += [f"{_NO_ROOM}: no evidence can be kept"] if self._room.is_set else []
         return tuple(said)
 
     def _is_unwatched(self, place: Watched, good: set[str], at_ns: int) -> bool:
@@ -350,7 +357,7 @@ def _in_words(places: Sequence[Watched], details: Mapping[str, str], n_places: i
     cameras = dict.fromkeys(camera for place in places for camera in place.cameras)
     what = "any gate or shelf" if len(places) == n_places else ", ".join(where)
     why = ", ".join(f"{camera} {details.get(camera) or 'is back, and must stay so'}" for camera in cameras)
-    yield f"nobody watches {what}: {why}"
+    yield f"{_UNWATCHED} {what}: {why}"
 
 
 def _detail(feed: FeedLike | None, picture: PictureState | None) -> str:

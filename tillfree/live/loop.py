@@ -13,6 +13,7 @@ from checkout.checkout import Checkout
 from checkout.types import GateScanned, ReviewAnswered
 from store_layout.geometry import StoreGeometry
 from tillfree.live.activity import Activity
+from tillfree.live.alert_post import Alerts
 from tillfree.live.cameras import Feeds
 from tillfree.live.coverage import Coverage
 from tillfree.live.door import Door
@@ -98,6 +99,7 @@ class LiveParts:
     workers: tuple[Worker, ...]
     servers: tuple[ServerThread, ...]
     tap: LiveTap | None
+    alerts: Alerts | None
     coverage: Coverage
     rejoining: Rejoining
     people_file: PeopleFile
@@ -160,6 +162,8 @@ class StoreLoop:
         parts.relay.start()
         for worker in parts.workers:
             worker.start()
+        if parts.alerts is not None:
+            parts.alerts.start()
         self._publish(parts.clock())
         for server in parts.servers:
             server.start()
@@ -192,6 +196,8 @@ class StoreLoop:
         self._hear()
         for worker in parts.workers:
             worker.stop()
+        if parts.alerts is not None:
+            parts.alerts.stop()
         self._show(self._state(parts.clock()))
 
     def _is_over(self) -> bool:
@@ -271,6 +277,8 @@ class StoreLoop:
         parts.relay.start()
         for worker in parts.workers:
             worker.start()
+        if parts.alerts is not None:
+            parts.alerts.start()
         for server in parts.servers:
             if not server.is_alive:
                 raise PartDied(f"the HTTP service at {server.address} has ended by itself")
@@ -305,6 +313,8 @@ class StoreLoop:
         parts.inbox.publish(view)
         if parts.tap is not None:
             parts.tap.published(view, parts.checkout.state, parts.run.fold)
+        if parts.alerts is not None:
+            parts.alerts.published(view, now_ns)
 
     def _view(self) -> NodeView:
         parts = self._parts
@@ -322,6 +332,7 @@ class StoreLoop:
             despite_faults=parts.door.is_despite(report.faults),
             billing=billing_problem(status),
             evidence=evidence_problem(report.evidence),
+            alerting="" if parts.alerts is None else parts.alerts.problem,
             load=overload.account,
             load_level=overload.step.level,
             alerts=tuple(sorted((*billing_alerts(status), *self._reports, *parts.doubts), key=lambda each: each.at_ns)),

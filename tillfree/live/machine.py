@@ -47,6 +47,7 @@ class LiveMachine:
             clips_waiting=0 if kept is None else kept.clips_waiting,
             disk_free_bytes=None if kept is None else kept.disk_free_bytes,
             evidence_problem=_problem(kept),
+            alerting_problem=view.alerting,
             alerts=tuple((each.at_ns, each.detail) for each in view.alerts),
         )
 

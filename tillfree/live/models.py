@@ -205,7 +205,7 @@ class Probe(Strict):
 class HealthRow(Strict):
     """A part of the store and how it is."""
 
-    part: Literal["store", "engine", "billing", "evidence", "load", "camera", "gate"]
+    part: Literal["store", "engine", "billing", "evidence", "alerts", "load", "camera", "gate"]
     name: str
     is_up: bool
     detail: str
@@ -237,6 +237,8 @@ def health_of(view: NodeView, at_ns: int, view_age_max_s: float) -> NodeHealth:
         HealthRow(part="evidence", name="evidence", is_up=not view.evidence, detail=view.evidence),
         HealthRow(part="load", name="load", is_up=view.load_level < Level.DROPPING, detail=view.load),
     ]
+    if view.alerting:
+        rows.append(HealthRow(part="alerts", name="alerts", is_up=False, detail=view.alerting))
     rows += [
         HealthRow(
             part="camera", name=row.camera_id, is_up=row.is_up, detail=row.detail or f"{row.frames_per_s:.1f} frames/s"

@@ -101,7 +101,7 @@ class NodeView:
     ``faults`` are what keeps the store from being open, in words, unless a manager opened it ``despite_faults``; without any, a
     store that is not open is closed.
     ``billing`` says why billing takes no orders at present, ``evidence`` why clips are missing, ``load`` what was done for want
-    of time; all are empty where all is well. ``load_level`` is as of ``ladder.Level``. ``alerts`` are the latest, oldest first.
+    of time, ``alerting`` why alerts do not reach people; all are empty where all is well. ``load_level`` is as of ``ladder.Level``. ``alerts`` are the latest, oldest first.
     """
 
     at_ns: int
@@ -115,6 +115,7 @@ class NodeView:
     despite_faults: bool = False
     billing: str = ""
     evidence: str = ""
+    alerting: str = ""
     load: str = ""
     load_level: int = 0
     alerts: tuple[AlertRow, ...] = ()

@@ -1,4 +1,4 @@
-"""The one place where threads of cameras are started and ended."""
+"""The one place where threads of cameras, and those that carry alerts, are started and ended."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class ReaderThread:
         """Ask the thread to end, without waiting for it."""
         self._stopped.set()
 
-    def stop(self) -> None:
-        """Ask the thread to end, and wait until it has."""
+    def stop(self, within_s: float | None = None) -> None:
+        """Ask the thread to end, and wait until it has, or ``within_s`` at most: it is then left to itself."""
         self._stopped.set()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(within_s)
 
     @property
     def is_alive(self) -> bool:

@@ -116,7 +116,7 @@ def state_line(state: LiveState) -> str:
     parts += [f"{thinned} left out"] if thinned else []
     parts += [f"{state.overload.marked} visits marked"] if state.overload.marked else []
     parts += [f"{state.orders_waiting} orders wait"] if state.orders_waiting else []
-    parts += [*view.faults, view.billing, state.overload.words]
+    parts += [*view.faults, view.billing, view.alerting, state.overload.words]
     return ", ".join(part for part in parts if part)
 
 

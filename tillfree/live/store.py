@@ -17,6 +17,7 @@ from store_layout.geometry import StoreGeometry
 from tillfree.eventlog import EventLog, HeardLog
 from tillfree.live.activity import Activity
 from tillfree.live.agreement import LEAD_NS, LivePlay, StepPlay
+from tillfree.live.alert_post import Alerts, channels_of
 from tillfree.live.api import create_app
 from tillfree.live.books import LiveBooks, open_books
 from tillfree.live.broker import open_subscriber
@@ -141,7 +142,7 @@ def open_store(
     if desk is not None:
         tell(desk.told)
     stops: list[Callable[[], None]] = [parts.relay.stop, *(each.stop for each in parts.workers), parts.feeds.stop]
-    stops.append(evidence.stop)
+    stops += [evidence.stop] if parts.alerts is None else [evidence.stop, parts.alerts.stop]
     for stop in (*stops, *(each.stop for each in servers)):  # after a mistake they run still
         stack.callback(stop)
     return replace(parts, servers=servers)
@@ -304,7 +305,7 @@ def _parts(
     return LiveParts(
         geometry, sight.feeds, sight.queues, activity, evidence, health, Door(data / _DOOR), sight.overload, engine, run, checkout, history,
         inbox, relay,
-        books.workers, (), tap, _coverage(config, geometry, settings, restored, people_file), rejoining, people_file,
+        books.workers, (), tap, _alerts(config, settings, tell), _coverage(config, geometry, settings, restored, people_file), rejoining, people_file,
         doubts, clock, forget_ns, note_ns, kept,
     )  # fmt: skip
 
@@ -319,6 +320,14 @@ def _coverage(
     min_ns = round(settings.checkout.reviews.unseen_min_s * _S)
     again = settings.live.resumption
     return Coverage(slots_of, min_ns, max(since, default=None), round(again.untold_s * _S), round(again.gather_s * _S))
+
+
+def _alerts(config: StoreConfig, settings: RunSettings, tell: Tell) -> Alerts | None:
+    """Return what tells people; None where the store file names nobody."""
+    if config.alerts is None:
+        return None
+    channels = channels_of(config.alerts, config.store.name, settings.page.zone)
+    return Alerts(config.alerts, channels, system_clock, tell, config.absent)
 
 
 def _evidence(

@@ -6,7 +6,6 @@ Secrets are not in it: it names environment variables. No error here repeats a s
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,12 +19,12 @@ from store_layout.errors import InputError
 from store_layout.files import load_store, read_model
 from store_layout.model import Identifier, Store, Strict
 from tillfree.live.address import MEND, Address, Login, parse_address
+from tillfree.live.alert_settings import Alerting, AlertsEntry, alerting_of, variable_of
 from tillfree.live.connection import Transport
 from tillfree.live.feeds import CameraFeed
 from tillfree.live.stream_clock import Times
 
 EMBEDDED = "embedded"
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class CameraEntry(Strict):
@@ -103,6 +102,7 @@ class StoreFile(Strict):
     dashboard: Annotated[
         DashboardEntry | None, Field(description="serves the operators' dashboard; nothing is served if left out")
     ] = None
+    alerts: Annotated[AlertsEntry | None, Field(description="who is told what is wrong; nobody if left out")] = None
     broker: Annotated[
         BrokerEntry | None, Field(description="splits the cameras over vision workers; one process has all if left out")
     ] = None
@@ -145,6 +145,7 @@ class StoreConfig:
     listen: Listen
     shop: Shop | None = None
     dashboard: DashboardEntry | None = None
+    alerts: Alerting | None = None
     broker: Broker | None = None
     workers: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
@@ -183,6 +184,7 @@ def load_store_file(file: Path, environ: Mapping[str, str], worker: str | None =
         listen=model.listen,
         shop=_shop(file, model),
         dashboard=model.dashboard,
+        alerts=None if worker is not None else alerting_of(file, model.alerts, environ),
         broker=_broker(file, model, environ),
         workers=model.workers,
     )
@@ -327,14 +329,7 @@ def _named_login(
     if username is None or password_env is None:
         lacking = "username" if username is None else "password_env"
         raise InputError("is missing beside the other", file=file, field=f"{where}.{lacking}", mend="add it")
-    field = f"{where}.password_env"
-    if not _VARIABLE.fullmatch(password_env):
-        mend = "write a name such as CAM1_PASSWORD, and set that variable to the password"
-        raise InputError("is no name of an environment variable", file=file, field=field, mend=mend)
-    password = environ.get(password_env)
-    if not password:
-        raise InputError("names a variable that is not set", file=file, field=field, mend="set it before the start")
-    return Login(username, password)
+    return Login(username, variable_of(file, f"{where}.password_env", password_env, environ))
 
 
 def _billing_url(file: Path, billing: str) -> str | None:

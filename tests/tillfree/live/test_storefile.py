@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
+from billing.webhooks import new_secret
 from store_layout.errors import InputError
 from tests.tillfree.live.camera_rig import REPO
 from tillfree.live.address import Login
@@ -170,6 +171,61 @@ def test_a_password_in_billings_url_is_refused(folder: Path) -> None:
     assert SECRET not in str(caught.value)
 
 
+HOOK = {"url": "https://hooks.example/very-secret-path", "secret_env": "HOOK"}
+MAIL = {"host": "mail.example", "sender": "store@shop.example", "to": ["ann@shop.example"]}
+
+
+def test_who_is_told_what_is_wrong(folder: Path) -> None:
+    assert load_store_file(write(folder), {}).alerts is None
+    mail = {**MAIL, "user": "till", "password_env": "MAIL"}
+    file = write(folder, alerts={"webhook": HOOK, "email": mail, "cool_down_s": 60, "tell": ["faults", "doors"]})
+    config = load_store_file(file, {"HOOK": new_secret(bytes(32)), "MAIL": SECRET})
+    assert config.alerts is not None
+    assert config.alerts.webhook is not None
+    assert config.alerts.email is not None
+    assert (config.alerts.entry.cool_down_s, config.alerts.entry.after_s) == (60, 15)
+    assert (config.alerts.email.policy.security, config.alerts.email.policy.port) == ("starttls", 587)
+    assert (config.alerts.email.to, config.alerts.email.password) == (("ann@shop.example",), SECRET)
+    for secret in (SECRET, new_secret(bytes(32)), "very-secret-path"):
+        assert secret not in repr(config)
+
+
+def test_a_worker_tells_nobody_and_needs_no_secret(folder: Path) -> None:
+    more = {"broker": {"url": "nats://10.0.0.2:4222"}, "workers": {"all": ["cam_a", "cam_b"]}}
+    config = load_store_file(write(folder, alerts={"webhook": HOOK}, **more), {}, worker="all")
+    assert config.alerts is None
+
+
+@pytest.mark.parametrize(
+    ("alerts", "field", "words"),
+    [
+        ({"cool_down_s": 60}, "alerts", "say nobody who is told. Mend: add 'webhook' or 'email'"),
+        ({"webhook": HOOK}, "alerts.webhook.secret_env", "names a variable that is not set"),
+        ({"webhook": {**HOOK, "secret_env": "SHORT"}}, "alerts.webhook.secret_env", "with no secret in it"),
+        ({"webhook": {**HOOK, "secret_env": "a b"}}, "alerts.webhook.secret_env", "ALERTS_SECRET"),
+        ({"webhook": {**HOOK, "url": "http://hooks.example"}}, "alerts.webhook.url", "must be https"),
+        ({"webhook": {**HOOK, "url": f"https://a:{SECRET}@h"}}, "alerts.webhook.url", "no user or password"),
+        ({"webhook": {"url": "https://h"}}, "alerts.webhook.secret_env", "is missing"),
+        ({"email": {**MAIL, "user": "till"}}, "alerts.email.password_env", "is missing beside the other"),
+        ({"email": {**MAIL, "password_env": "MAIL"}}, "alerts.email.user", "is missing beside the other"),
+        ({"email": {**MAIL, "user": "a", "password_env": "MAIL"}}, "alerts.email.password_env", "is not set"),
+        ({"email": {**MAIL, "password": SECRET}}, "alerts.email.password", "unknown key"),
+        ({"email": {**MAIL, "to": []}}, "alerts.email.to", "at least 1"),
+        ({"email": {**MAIL, "to": ["nobody"]}}, "alerts.email.to", "is no address"),
+        ({"email": {**MAIL, "security": "none"}}, "alerts.email", "in clear to mail.example"),
+        ({"email": MAIL, "cool_down_s": -1}, "alerts.cool_down_s", "greater than or equal to 0"),
+        ({"email": MAIL, "tell": ["weather"]}, "alerts.tell[0]", "'faults'"),
+    ],
+)
+def test_alerts_that_cannot_be(folder: Path, alerts: dict[str, object], field: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_store_file(write(folder, alerts=alerts), {"SHORT": SECRET})
+    assert caught.value.field == field
+    assert words in str(caught.value)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    assert "very-secret-path" not in "".join(traceback.format_exception(caught.value))
+
+
 @pytest.fixture(scope="module")
 def page() -> str:
     return (REPO / "docs/live.md").read_text(encoding="utf-8")
@@ -195,5 +251,5 @@ def test_the_example_is_one(page: str, tmp_path: Path) -> None:
 
 def test_every_key_is_documented(page: str) -> None:
     schema = StoreFile.model_json_schema()
-    keys = {key for part in (schema, *schema["$defs"].values()) for key in part["properties"]}
+    keys = {key for part in (schema, *schema["$defs"].values()) for key in part.get("properties", ())}
     assert {key for key in keys if f"`{key}`" not in page} == set()
