@@ -25,3 +25,19 @@ class TooOften(DashboardError):
     def __init__(self, wait_s: float) -> None:
         super().__init__(f"try again in {wait_s:.0f} s")
         self.wait_s = wait_s
+
+
+class NotFound(DashboardError):
+    """Something that is not there, or no longer."""
+
+
+class InConflict(DashboardError):
+    """A command that somebody else was before."""
+
+
+class Refused(DashboardError):
+    """A command that cannot be carried out."""
+
+
+class Unavailable(DashboardError):
+    """A command that cannot be taken now, and may be later."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
-from fastapi import Depends, Form, Request, Response
+from fastapi import Depends, Form, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
@@ -25,7 +25,17 @@ from billing.errors import NotKnown
 from billing.http.system import network
 from billing.texts import LOCALES, Texts, best_locale, texts
 from dashboard.desk import Desk, Person, form_token
-from dashboard.errors import DashboardError, FormExpired, NotAllowed, SignInNeeded, TooOften
+from dashboard.errors import (
+    DashboardError,
+    FormExpired,
+    InConflict,
+    NotAllowed,
+    NotFound,
+    Refused,
+    SignInNeeded,
+    TooOften,
+    Unavailable,
+)
 from dashboard.roles import Right, rights_of
 
 HERE = Path(__file__).parent
@@ -36,6 +46,7 @@ SESSION_COOKIE, GUEST_COOKIE, LANGUAGE_COOKIE, THEME_COOKIE = (
     "desk_language",
     "desk_theme",
 )
+CSRF_HEADER = "X-CSRF"
 THEMES = ("auto", "light", "dark")
 _YEAR_S = 365 * 86_400
 
@@ -134,6 +145,24 @@ def may_send(*rights: Right) -> Callable[[Visitor], Visitor]:
     return allowed
 
 
+def may_call(*rights: Right) -> Callable[[Visitor, str], Visitor]:
+    """Return a dependency: a script or program of somebody who has one of ``rights`` sends a command.
+
+    It has the token of ``/v1/desk/session`` in a header, which no other site can add.
+    """
+
+    def allowed(
+        who: Annotated[Visitor, Depends(visitor)], csrf: Annotated[str, Header(alias=CSRF_HEADER, max_length=100)] = ""
+    ) -> Visitor:
+        if who.me.rights.isdisjoint(rights):
+            raise NotAllowed
+        if not hmac.compare_digest(csrf.encode(), who.csrf.encode()):
+            raise FormExpired
+        return who
+
+    return allowed
+
+
 def stranger(who: Annotated[Visitor, Depends(sends)]) -> Visitor:
     """Return who sends a form without being known, after taking one of the tries of where they ask from. Raises TooOften."""
     client = who.request.client
@@ -216,6 +245,23 @@ class PageRoute(APIRoute):
         return handled
 
 
+class ProgramRoute(APIRoute):
+    """A route whose errors are problem+json."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap FastAPI's own handler."""
+        handle: Callable[[Request], Any] = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                response: Response = await handle(request)
+            except (DashboardError, RequestValidationError, HTTPException) as error:
+                return problem_of(request, error)
+            return response
+
+        return handled
+
+
 def _sorry(request: Request, error: Exception) -> Response:
     """Return the page that an error leads to."""
     if isinstance(error, SignInNeeded):
@@ -227,11 +273,35 @@ def _sorry(request: Request, error: Exception) -> Response:
     return response
 
 
+_KINDS = {
+    401: "not-signed-in",
+    403: "not-allowed",
+    404: "not-found",
+    405: "method-not-allowed",
+    409: "in-conflict",
+    422: "refused",
+    429: "too-many-requests",
+    503: "not-available",
+}
+_STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (SignInNeeded, 401),
+    (NotAllowed, 403),
+    (FormExpired, 403),
+    (NotFound, 404),
+    (InConflict, 409),
+    (Refused, 422),
+    (TooOften, 429),
+    (Unavailable, 503),
+)
+
+
 def problem_of(_request: Request, error: Exception) -> Response:
     """Return the same for a program: problem+json (RFC 9457)."""
     status = status_of(error)
-    kind = {401: "not-signed-in", 403: "not-allowed", 429: "too-many-requests"}.get(status, "bad-request")
+    kind = _KINDS.get(status, "bad-request")
     told = {"type": f"urn:tillfree:{kind}", "title": kind.replace("-", " "), "status": status}
+    if isinstance(error, DashboardError) and str(error):
+        told["detail"] = str(error)
     return JSONResponse(told, status, media_type="application/problem+json")
 
 
@@ -239,5 +309,4 @@ def status_of(error: Exception) -> int:
     """Return the HTTP status of an error."""
     if isinstance(error, HTTPException):
         return error.status_code
-    kinds = ((SignInNeeded, 401), (NotAllowed, 403), (FormExpired, 403), (TooOften, 429))
-    return next((status for kind, status in kinds if isinstance(error, kind)), 400)
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), 400)

@@ -19,10 +19,12 @@ for (const part of document.querySelectorAll("[data-refresh]")) {
 
 // Where somebody scrolls or reads with a keyboard, the same place is found again.
 function put(part, html) {
+  const id = part.contains(document.activeElement) ? document.activeElement.id : "";
   const scrolls = [...part.querySelectorAll(".scrolls")].map((each) => each.scrollLeft);
   const focused = [...part.querySelectorAll("[tabindex]")].indexOf(document.activeElement);
   const found = new DOMParser().parseFromString(html, "text/html");
   part.replaceChildren(...found.body.childNodes);
   [...part.querySelectorAll(".scrolls")].forEach((each, index) => { each.scrollLeft = scrolls[index] ?? 0; });
+  if (id) document.getElementById(id)?.focus({ preventScroll: true });
   if (focused >= 0) part.querySelectorAll("[tabindex]")[focused]?.focus({ preventScroll: true });
 }
