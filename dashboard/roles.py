@@ -24,6 +24,8 @@ class Right(StrEnum):
     """Live pictures, carts, the store's health."""
     ANSWER = "answer"
     """Reviews, visits, and giving money back."""
+    COUNT = "count"
+    """Saying what a slot holds."""
     MONEY = "money"
     """Cards, charges and what was refunded to whom."""
     MANAGE = "manage"
@@ -42,7 +44,7 @@ SCOPES: Mapping[Role, frozenset[Scope]] = {
 
 _RIGHTS: Mapping[Scope, frozenset[Right]] = {
     Scope.VIEWER: frozenset({Right.LOOK}),
-    Scope.OPERATOR: frozenset({Right.LOOK, Right.ANSWER}),
+    Scope.OPERATOR: frozenset({Right.LOOK, Right.ANSWER, Right.COUNT}),
     Scope.AUDITOR: frozenset({Right.LOOK, Right.MONEY, Right.AUDIT}),
     Scope.ADMIN: frozenset(Right),
 }

@@ -12,7 +12,7 @@ from dashboard.roles import SCOPES, Right, Role, rights_of, role_of
     ("role", "rights"),
     [
         (Role.VIEWER, {Right.LOOK}),
-        (Role.OPERATOR, {Right.LOOK, Right.ANSWER}),
+        (Role.OPERATOR, {Right.LOOK, Right.ANSWER, Right.COUNT}),
         (Role.MANAGER, set(Right)),
         (Role.AUDITOR, {Right.LOOK, Right.MONEY, Right.AUDIT}),
     ],
