@@ -17,6 +17,8 @@ from dashboard.desk import Desk
 from dashboard.errors import DashboardError
 from dashboard.health import pages as health
 from dashboard.live import socket
+from dashboard.stock import api as stock_api
+from dashboard.stock import pages as stock_pages
 from dashboard.web import CATALOGUES, HERE, POLICY, AnyVisitor, assets, problem_of
 
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -30,7 +32,8 @@ _HEADERS = {
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 files = APIRouter(include_in_schema=False)
-ROUTERS = (sign_in.router, socket.pages, socket.sockets, health.pages, health.api, files)
+_STOCK = (stock_pages.pages, stock_api.api)
+ROUTERS = (sign_in.router, socket.pages, socket.sockets, health.pages, health.api, *_STOCK, files)
 
 
 def create_app(

@@ -14,6 +14,7 @@ from dashboard.audit import AuditLog, Deed
 from dashboard.health.types import Machine
 from dashboard.live.hub import Hub
 from dashboard.roles import Right
+from dashboard.stock.desk import StockDesk
 from store_layout.geometry import StoreGeometry
 
 _HOME_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -52,6 +53,7 @@ class Desk:
     setup: SetUp | None = None
     machine: Machine | None = None
     audit: AuditLog | None = None
+    stock: StockDesk | None = None
     strangers: RateLimiter = field(default_factory=lambda: RateLimiter(1 / 6, 10))
     form_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
