@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "alerts_app",
         "Try the ways by which a store tells people what is wrong.",
     ),
+    "stock": ("tillfree.commands.stock", "stock", "Write a store's stock, what to bring, or sales to a file."),
     "models": ("tillfree.commands.models", "models_app", "List detector weights, or fetch the COCO ones."),
     "samples": ("tillfree.commands.samples", "samples_app", "Fetch public real recordings."),
 }

@@ -9,6 +9,7 @@ from pydantic import Field
 from billing.page_settings import PageSettings
 from billing.policy import BillingPolicy, MailPolicy, OutboxPolicy
 from checkout.settings import CheckoutPolicy
+from dashboard.stock.settings import StockSettings
 from recordings.errors import RecordingError
 from store_layout.files import read_model
 from store_layout.model import Strict
@@ -32,6 +33,7 @@ class RunSettings(Strict):
     health: HealthSettings = HealthSettings()
     feeds: FeedSettings = FeedSettings()
     live: LiveSettings = LiveSettings()
+    stock: StockSettings = StockSettings()
     outbox: OutboxPolicy = OutboxPolicy()
     mail: MailPolicy | None = Field(
         default=None,

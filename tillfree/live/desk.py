@@ -14,6 +14,7 @@ from dashboard.desk import Desk, SetUp
 from dashboard.health.types import Machine
 from dashboard.live.hub import Hub
 from dashboard.roles import Right, rights_of
+from dashboard.stock.desk import StockDesk
 from store_layout.errors import InputError
 from store_layout.geometry import StoreGeometry
 from tillfree.live.storefile import DashboardEntry
@@ -24,13 +25,19 @@ _AUDIT = "audit.jsonl"
 
 
 class LiveDesk:
-    """The dashboard while a store is put together: ``tap`` is fed by the engine, ``app`` is served once all else is there."""
+    """The dashboard while a store is put together: ``tap`` and ``stock`` are fed by the engine, ``app`` is served once all else is there."""
 
     def __init__(
-        self, entry: DashboardEntry, operators: Access, geometry: StoreGeometry, data: Path, stack: ExitStack
+        self,
+        entry: DashboardEntry,
+        operators: Access,
+        geometry: StoreGeometry,
+        stock: StockDesk,
+        data: Path,
+        stack: ExitStack,
     ) -> None:
         """``stack`` closes it. Raises InputError where its log cannot be written."""
-        self._operators, self._geometry = operators, geometry
+        self._operators, self._geometry, self.stock = operators, geometry, stock
         self._hub = Hub()
         stack.callback(self._hub.close)
         self.tap = LiveTap(self._hub, geometry)
@@ -50,8 +57,9 @@ class LiveDesk:
         """Return what is served."""
         name = self._geometry.store.name
         desk = Desk(
-            name, self._url, self._operators, self._geometry, self._hub, system_clock, self._setup, machine, self._audit
-        )
+            name, self._url, self._operators, self._geometry, self._hub, system_clock, self._setup, machine, self._audit,
+            self.stock,
+        )  # fmt: skip
         return create_app(desk)
 
 

@@ -42,9 +42,9 @@ from tillfree.live.rejoining import PeopleFile, Rejoining
 from tillfree.live.relay import RelayBiller
 from tillfree.live.settings import GateSettings
 from tillfree.live.sight import Sight, Watchers, bus_sight, own_sight
+from tillfree.live.stock import LiveLog, open_stock
 from tillfree.live.storefile import StoreConfig
 from tillfree.live.taken import Taken
-from tillfree.live.tap import LiveTap
 from tillfree.live.watched import Watched, watched_places
 from tillfree.live.worker_feeds import WorkerFeeds
 from tillfree.prices import price_book
@@ -128,10 +128,9 @@ def open_store(
         sight = opening.own(playing, scans, evidence, clock, detector, geometry, watched)
     else:
         sight = opening.split(step or opening.live_play(playing), scans, clock, subscriber, geometry, watched)
-    desk = None if config.dashboard is None else LiveDesk(config.dashboard, books.operators, geometry, data, stack)
-    tap = None if desk is None else desk.tap
+    desk = opening.desk(books, geometry, clock)
     parts = _parts(
-        config, data, settings, clock, inbox, books, history, restored, sight, evidence, geometry, watched, tap, tell
+        config, data, settings, clock, inbox, books, history, restored, sight, evidence, geometry, watched, desk, tell
     )
     for scan in () if step is None else step.scans():
         parts.run.expect(scan)
@@ -199,6 +198,15 @@ class _Opening:
             return None
         return LivePlay(self.loaded, playing, loop=self.as_live.loop)
 
+    def desk(self, books: LiveBooks, geometry: StoreGeometry, clock: Callable[[], int]) -> LiveDesk | None:
+        """Return the dashboard, None where the store file has none."""
+        entry, data, stack = self.config.dashboard, self.data, self.stack
+        if entry is None:
+            return None
+        log = LiveLog(data / EVENTS, self.restored)
+        stock = open_stock(self.config.store, data, self.settings.stock, clock, log, stack)
+        return LiveDesk(entry, books.operators, geometry, stock, data, stack)
+
     def own(
         self,
         playing: Playing | None,
@@ -265,7 +273,7 @@ def _parts(
     evidence: Evidence,
     geometry: StoreGeometry,
     watched: Sequence[Watched],
-    tap: LiveTap | None,
+    desk: LiveDesk | None,
     tell: Tell,
 ) -> LiveParts:
     carried = None if restored.carried is None else restored.carried.checkout
@@ -281,9 +289,10 @@ def _parts(
         told=history.numbers.last_interaction,
     )
     log: EventLog = HeardLog(history, evidence.written)
-    if tap is not None:
-        log = HeardLog(log, tap.written)
-        tap.begin(restored.fold.cart_events)
+    tap = None if desk is None else desk.tap
+    if desk is not None:
+        log = HeardLog(HeardLog(log, desk.tap.written), desk.stock.written)
+        desk.tap.begin(restored.fold.cart_events)
     run = StoreRun(floor, checkout, relay, log, keep_paths=False, fold=restored.fold)
     activity = Activity(sight.queues)
     sources = HealthSources(
