@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import FileResponse
@@ -17,9 +17,11 @@ from dashboard.desk import Desk
 from dashboard.errors import DashboardError
 from dashboard.health import pages as health
 from dashboard.live import socket
+from dashboard.reviews import api as reviews_api
+from dashboard.reviews import pages as reviews_pages
 from dashboard.stock import api as stock_api
 from dashboard.stock import pages as stock_pages
-from dashboard.web import CATALOGUES, HERE, POLICY, AnyVisitor, assets, problem_of
+from dashboard.web import CATALOGUES, HERE, POLICY, AnyVisitor, assets, astray, problem_of
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _HEADERS = {
@@ -33,17 +35,29 @@ _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 files = APIRouter(include_in_schema=False)
 _STOCK = (stock_pages.pages, stock_api.api)
-ROUTERS = (sign_in.router, socket.pages, socket.sockets, health.pages, health.api, *_STOCK, files)
+_REVIEWS = (reviews_pages.pages, reviews_api.api)
+ROUTERS = (sign_in.router, socket.pages, socket.sockets, *_REVIEWS, *_STOCK, health.pages, health.api, files)
 
 
-def create_app(
-    desk: Desk, *, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None
-) -> FastAPI:
+@asynccontextmanager
+async def _served(app: FastAPI) -> AsyncIterator[None]:
+    """Hand answers on while the app is served, and those that wait when it ends."""
+    reviews = app.state.desk.reviews
+    if reviews is not None:
+        reviews.start()
+    try:
+        yield
+    finally:
+        if reviews is not None:
+            reviews.stop()
+
+
+def create_app(desk: Desk) -> FastAPI:
     """Return the app."""
     app = FastAPI(
         title="Tillfree dashboard",
         version="1",
-        lifespan=lifespan,
+        lifespan=_served,
         docs_url=None,  # its script comes from the internet
         redoc_url=None,
         openapi_url=None,  # nothing but signing in is open
@@ -53,6 +67,7 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
     app.add_exception_handler(DashboardError, problem_of)
+    app.add_exception_handler(HTTPException, astray)
     app.add_middleware(Headed)
     return app
 

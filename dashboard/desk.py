@@ -13,6 +13,7 @@ from billing.access import Access, RateLimiter
 from dashboard.audit import AuditLog, Deed
 from dashboard.health.types import Machine
 from dashboard.live.hub import Hub
+from dashboard.reviews.desk import ReviewDesk
 from dashboard.roles import Right
 from dashboard.stock.desk import StockDesk
 from store_layout.geometry import StoreGeometry
@@ -54,6 +55,7 @@ class Desk:
     machine: Machine | None = None
     audit: AuditLog | None = None
     stock: StockDesk | None = None
+    reviews: ReviewDesk | None = None
     strangers: RateLimiter = field(default_factory=lambda: RateLimiter(1 / 6, 10))
     form_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 

@@ -295,6 +295,11 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
 )
 
 
+def astray(request: Request, error: Exception) -> Response:
+    """Return what an address that there is none of leads to: a problem where programs ask, else a page."""
+    return (problem_of if request.url.path.startswith("/v1/") else _sorry)(request, error)
+
+
 def problem_of(_request: Request, error: Exception) -> Response:
     """Return the same for a program: problem+json (RFC 9457)."""
     status = status_of(error)

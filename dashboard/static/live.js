@@ -13,7 +13,7 @@ const KEYS = { b: "boxes", k: "skeletons", n: "names", h: "hands", s: "slots" };
 const STATES = { waiting: _("expected"), shopping: _("shopping"), left: _("has left") };
 
 class DeskLive extends LitElement {
-  static properties = { plan: { state: true }, now: { state: true }, floor: { state: true }, isOpen: { state: true }, shown: { state: true }, order: { state: true }, large: { state: true } };
+  static properties = { answers: { type: Boolean }, plan: { state: true }, now: { state: true }, floor: { state: true }, isOpen: { state: true }, shown: { state: true }, order: { state: true }, large: { state: true } };
   #link = new Link();
 
   constructor() {
@@ -94,7 +94,8 @@ class DeskLive extends LitElement {
       <span class=${`pill ${now.is_open && !now.faults.length ? "good" : "bad"}`}>${now.is_open ? _("Open") : _("Closed")}</span>
       <span><b>${now.people_inside}</b> ${_("inside")}</span>
       <span><b>${now.visits.length}</b> ${_("visits")}</span>
-      <span class=${now.reviews ? "ask" : ""}><b>${now.reviews}</b> ${_("to review")}</span>
+      ${this.answers ? html`<a class=${now.reviews ? "ask" : ""} href="/reviews"><b>${now.reviews}</b> ${_("to review")}</a>`
+        : html`<span class=${now.reviews ? "ask" : ""}><b>${now.reviews}</b> ${_("to review")}</span>`}
       </div>${faults}${alert ? html`<p class="notice wait" role="status">${alert}</p>` : nothing}`;
   }
 

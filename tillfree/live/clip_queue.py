@@ -55,6 +55,12 @@ class ClipQueue:
             job, self._at_work = self._at_work, None
             return job
 
+    def review_ids(self) -> frozenset[str]:
+        """Return the reviews whose clips wait or are being made."""
+        with self._changed:
+            jobs = (*self._jobs, *([self._at_work] if self._at_work is not None else []))
+            return frozenset(review_id for job in jobs for review_id in job.request.review_ids)
+
     def is_wanted(self) -> bool:
         """Tell whether the job at work is still wanted."""
         with self._changed:

@@ -166,6 +166,11 @@ class ClipStore:
         with self._lock:
             return any(known == clip_id for known, _ in self._clips)
 
+    def find(self, clip_id: str, camera_id: str) -> Clip | None:
+        """Return one camera's clip, None where there is none."""
+        with self._lock:
+            return self._clips.get((clip_id, camera_id))
+
     def clips(self) -> tuple[Clip, ...]:
         """Return all clips, the oldest first."""
         with self._lock:

@@ -13,6 +13,8 @@ from dashboard.audit import AuditLog
 from dashboard.desk import Desk, SetUp
 from dashboard.health.types import Machine
 from dashboard.live.hub import Hub
+from dashboard.reviews.desk import ReviewDesk
+from dashboard.reviews.types import Questions
 from dashboard.roles import Right, rights_of
 from dashboard.stock.desk import StockDesk
 from store_layout.errors import InputError
@@ -43,6 +45,7 @@ class LiveDesk:
         self.tap = LiveTap(self._hub, geometry)
         self._url = entry.url or f"http://{entry.host}:{entry.port}"
         self._setup = None if _has_manager(operators) else SetUp()
+        self._data = data
         self._audit = _audit_log(data / _AUDIT)
         stack.callback(self._audit.close)
 
@@ -53,12 +56,13 @@ class LiveDesk:
             return f"dashboard: {self._url}"
         return f"dashboard, to make the first account (works once): {self._url}{self._setup.path}"
 
-    def app(self, machine: Machine) -> FastAPI:
-        """Return what is served."""
+    def app(self, machine: Machine, questions: Questions) -> FastAPI:
+        """Return what is served. Raises InputError where answers that a crash left cannot be read."""
         name = self._geometry.store.name
         desk = Desk(
             name, self._url, self._operators, self._geometry, self._hub, system_clock, self._setup, machine, self._audit,
             self.stock,
+            ReviewDesk(questions, self._data, name, system_clock, self._audit.write),
         )  # fmt: skip
         return create_app(desk)
 

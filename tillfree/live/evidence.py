@@ -182,6 +182,10 @@ class Evidence:
             self._refused += len(request.camera_ids)
         return False
 
+    def waiting_reviews(self) -> frozenset[str]:
+        """Return the reviews of which clips are still to be made."""
+        return self._queue.review_ids()
+
     def delete_visit(self, visit_id: str) -> int:
         """Delete a visit's clips, those that wait too; return how many were there. Raises OSError."""
         self._queue.drop_visit(visit_id)

@@ -54,7 +54,7 @@ class HistorySettings(Strict):
         description="days after which a file of the log is deleted; as long as shoppers may dispute a receipt, and no longer, for it says who was where",
     )
     forget_after_s: float = Field(
-        default=7_200.0,
+        default=3_600.0,
         ge=3_600,
         le=7 * 86_400,
         description="s for which visits that are paid stay in memory; at least as long as gates.repeat_s may be, so that a scan that comes again is known",

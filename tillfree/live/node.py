@@ -47,7 +47,8 @@ class VisitState(StrEnum):
 class VisitRow:
     """A visit without a final receipt. ``entered`` counts the people who were ever bound to it.
 
-    ``refused`` is why billing would not open it, empty where it did or has not been asked yet.
+    ``refused`` is why billing would not open it, empty where it did or has not been asked yet. ``number`` counts visits since the
+    log began.
     """
 
     visit_id: str
@@ -60,6 +61,7 @@ class VisitRow:
     lines: tuple[CartLine, ...] = ()
     open_review_ids: tuple[str, ...] = ()
     refused: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from tillfree.live.loop import LiveParts
 from tillfree.live.machine import LiveMachine
 from tillfree.live.memory import GateMemory
 from tillfree.live.node import AlertRow
+from tillfree.live.questions import LiveQuestions
 from tillfree.live.recorded import Playing, RecordedFeeds, RecordedScans
 from tillfree.live.rejoining import PeopleFile, Rejoining
 from tillfree.live.relay import RelayBiller
@@ -136,7 +137,8 @@ def open_store(
         parts.run.expect(scan)
     skus = frozenset(product.sku for product in config.store.products)
     app = create_app(gatekeeper, inbox, books.keys, skus, clock, health=parts.health.report)
-    watch = None if desk is None else desk.app(LiveMachine(inbox.view, parts.health.report, parts.door))
+    machine = LiveMachine(inbox.view, parts.health.report, parts.door)
+    watch = None if desk is None else desk.app(machine, LiveQuestions(inbox, evidence, skus, clock))
     servers = _servers(config, app, books, watch)
     if desk is not None:
         tell(desk.told)

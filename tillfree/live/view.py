@@ -50,6 +50,7 @@ def _visit_row(visit: Visit, record: VisitRecord, state: State) -> VisitRow:
         state.lines(visit.visit_id),
         state.open_reviews(visit.visit_id),
         "" if record.refused is None else record.refused.reason,
+        record.number,
     )
 
 

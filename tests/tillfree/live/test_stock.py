@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from checkout.types import VisitOpened
+from checkout.types import VisitClosed, VisitOpened
 from dashboard.stock.book import StockBook
 from dashboard.stock.settings import StockSettings
 from store_layout.errors import InputError
@@ -21,7 +21,7 @@ from tests.dashboard.desk_rig import LAYOUT
 from tests.dashboard.stock_rig import COLA, cart, touch
 from tests.tillfree.live.told_run import S, ToldRun
 from tests.tillfree.live.walking_store import WalkingStore, free_port
-from tillfree.live.history import History, HistorySettings
+from tillfree.live.history import History, HistorySettings, restored_events
 from tillfree.live.stock import STOCK, LiveLog, open_stock
 from tillfree.main import main
 from tillfree.system import system_clock
@@ -80,8 +80,10 @@ def test_a_store_that_runs_with_a_dashboard_keeps_the_book(
     store = WalkingStore(tmp_path, write_tiny_recording, write_video, edit_yaml)
     edit_yaml(store.file, dashboard={"port": free_port()})
     store.run()
-    with closing(StockBook(store.config().data_dir / STOCK, read_only=True)) as book:
-        assert len(book.open_hours_ns(0)) == 1  # a visit was opened
+    data = store.config().data_dir
+    told = [each for each in restored_events(data / "events") if isinstance(each, VisitOpened | VisitClosed)]
+    with closing(StockBook(data / STOCK, read_only=True)) as book:
+        assert book.open_hours_ns(0) == tuple(sorted({each.at_ns // HOUR * HOUR for each in told})), store.told
 
 
 @pytest.fixture
