@@ -17,7 +17,7 @@ from threading import Lock
 
 from billing.db import access as rows
 from billing.errors import AccessDenied, NotKnown
-from billing.passwords import hash_password, is_password
+from billing.passwords import NO_PASSWORD, hash_password, is_password
 from billing.store import BillingStore
 
 _NS = 10**9
@@ -79,12 +79,13 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A person who may sign in, unless disabled."""
+    """A person who may sign in, unless disabled, or invited and without a password so far."""
 
     login: str
     scopes: frozenset[Scope]
     created_at_ns: int
     disabled_at_ns: int | None
+    has_password: bool = True
 
 
 class Access:
@@ -92,7 +93,7 @@ class Access:
 
     def __init__(self, store: BillingStore, session_s: int = 12 * 3_600) -> None:
         """``session_s``: seconds that an operator stays signed in; a working day."""
-        self._store, self._session_ns = store, session_s * _NS
+        self.store, self._session_ns = store, session_s * _NS
         self._remembered: dict[str, tuple[Principal, int]] = {}
 
     def add_client(self, name: str, scopes: frozenset[Scope], at_ns: int) -> str:
@@ -102,23 +103,24 @@ class Access:
         """
         check_name(name)
         client_id, key = new_key()
-        with self._store.transaction() as books:
+        with self.store.transaction() as books:
             if name in {known.name for known in rows.clients(books) if known.revoked_at_ns is None}:
                 raise AccessDenied(f"there is a key named {name!r}: revoke it, or choose another name")
-            rows.add_client(books, client_id, name, key_digest(key), _joined(scopes), at_ns)
+            rows.add_client(books, client_id, name, key_digest(key), join_scopes(scopes), at_ns)
         return key
 
     def clients(self) -> tuple[Client, ...]:
         """Return all keys that were ever made, oldest first, without their secrets."""
-        with self._store.reading() as books:
+        with self.store.reading() as books:
             found = rows.clients(books)
         return tuple(
-            Client(row.client_id, row.name, _split(row.scopes), row.created_at_ns, row.revoked_at_ns) for row in found
+            Client(row.client_id, row.name, split_scopes(row.scopes), row.created_at_ns, row.revoked_at_ns)
+            for row in found
         )
 
     def revoke_client(self, name: str, at_ns: int) -> None:
         """Let a key be worth nothing from now on. Raises AccessDenied where there is none of that name."""
-        with self._store.transaction() as books:
+        with self.store.transaction() as books:
             if not rows.revoke_client(books, name, at_ns):
                 raise AccessDenied(f"there is no key named {name!r}")
         self._remembered.clear()
@@ -127,16 +129,25 @@ class Access:
         """Let a person sign in. Raises AccessDenied for a known login, or a password that is too short."""
         check_name(login)
         hashed = hash_password(password)
-        with self._store.transaction() as books:
+        with self.store.transaction() as books:
             if rows.operator(books, login) is not None:
                 raise AccessDenied(f"there is an operator named {login!r}")
-            rows.add_operator(books, secrets.token_hex(8), login, hashed, _joined(scopes), at_ns)
+            rows.add_operator(books, secrets.token_hex(8), login, hashed, join_scopes(scopes), at_ns)
 
     def operators(self) -> tuple[Operator, ...]:
         """Return all who could ever sign in, oldest first."""
-        with self._store.reading() as books:
+        with self.store.reading() as books:
             found = rows.operators(books)
-        return tuple(Operator(row.login, _split(row.scopes), row.created_at_ns, row.disabled_at_ns) for row in found)
+        return tuple(
+            Operator(
+                row.login,
+                split_scopes(row.scopes),
+                row.created_at_ns,
+                row.disabled_at_ns,
+                row.password_hash != NO_PASSWORD,
+            )
+            for row in found
+        )
 
     def change_password(self, login: str, password: str) -> None:
         """Give an operator another password, and end their sessions.
@@ -154,13 +165,13 @@ class Access:
         self._change(login, disabled_at_ns=None)
 
     def _change(self, login: str, **values: object) -> None:
-        with self._store.transaction() as books:
+        with self.store.transaction() as books:
             if not rows.change_operator(books, login, **values):
                 raise AccessDenied(f"there is no operator named {login!r}")
 
     def sign_in(self, login: str, password: str, at_ns: int) -> tuple[str, int]:
         """Return a session's token and when it ends. Raises NotKnown, which does not say what was wrong."""
-        with self._store.reading() as books:
+        with self.store.reading() as books:
             found = rows.operator(books, login)
         known = found is not None and found.disabled_at_ns is None
         # The password is checked for unknown logins too, so that the time taken does not tell who is known.
@@ -168,14 +179,14 @@ class Access:
             raise NotKnown("login or password is wrong")
         token, ends_ns = f"{_SESSION_PREFIX}_{secrets.token_urlsafe(32)}", at_ns + self._session_ns
         assert found is not None  # known
-        with self._store.transaction() as books:
-            rows.add_session(books, _digest(token), found.operator_id, "operator", at_ns, ends_ns)
+        with self.store.transaction() as books:
+            rows.add_session(books, digest_of(token), found.operator_id, "operator", at_ns, ends_ns)
         return token, ends_ns
 
     def sign_out(self, token: str) -> None:
         """End a session."""
-        with self._store.transaction() as books:
-            rows.end_session(books, _digest(token))
+        with self.store.transaction() as books:
+            rows.end_session(books, digest_of(token))
 
     def who(self, credential: str, at_ns: int) -> Principal:
         """Return who holds a key or a session. Raises NotKnown."""
@@ -183,31 +194,31 @@ class Access:
             return self._operator(credential, at_ns)
         client_id = client_of(credential)
         if client_id is not None:
-            with self._store.reading() as books:
+            with self.store.reading() as books:
                 found = rows.client(books, client_id)
             if found is not None and is_key(credential, found.digest):
                 if found.revoked_at_ns is not None:
                     raise NotKnown("this key was revoked")
-                return self._remember(credential, Principal(found.name, _split(found.scopes)), at_ns)
+                return self._remember(credential, Principal(found.name, split_scopes(found.scopes)), at_ns)
         raise NotKnown("this key is not known")
 
     def remembered(self, credential: str, at_ns: int) -> Principal | None:
         """Return whose key was good within the last second, without the database; None where ``who`` must be asked."""
-        who, then_ns = self._remembered.get(_digest(credential), (None, 0))
+        who, then_ns = self._remembered.get(digest_of(credential), (None, 0))
         return who if 0 <= at_ns - then_ns < _REMEMBERED_NS else None
 
     def _remember(self, credential: str, who: Principal, at_ns: int) -> Principal:
         if len(self._remembered) >= _MOST_REMEMBERED:
             self._remembered.clear()
-        self._remembered[_digest(credential)] = (who, at_ns)
+        self._remembered[digest_of(credential)] = (who, at_ns)
         return who
 
     def _operator(self, token: str, at_ns: int) -> Principal:
-        with self._store.reading() as books:
-            found = rows.operator_of_session(books, _digest(token), at_ns)
+        with self.store.reading() as books:
+            found = rows.operator_of_session(books, digest_of(token), at_ns)
         if found is None:
             raise NotKnown("this session has ended: sign in again")
-        return Principal(found.login, _split(found.scopes), is_person=True)
+        return Principal(found.login, split_scopes(found.scopes), is_person=True)
 
 
 class RateLimiter:
@@ -244,12 +255,12 @@ def client_of(key: str) -> str | None:
 
 def key_digest(key: str) -> str:
     """Return what is kept of a key."""
-    return _digest(key)
+    return digest_of(key)
 
 
 def is_key(key: str, digest: str) -> bool:
     """Tell whether this is the key of which ``digest`` is kept."""
-    return hmac.compare_digest(digest, _digest(key))
+    return hmac.compare_digest(digest, digest_of(key))
 
 
 def check_name(name: str) -> None:
@@ -258,13 +269,16 @@ def check_name(name: str) -> None:
         raise AccessDenied(f"{name!r} is no name: take letters, digits and any of _.@-, at most 80")
 
 
-def _digest(secret: str) -> str:
+def digest_of(secret: str) -> str:
+    """Return what is kept of a secret that is too long to be guessed."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _joined(scopes: frozenset[Scope]) -> str:
+def join_scopes(scopes: frozenset[Scope]) -> str:
+    """Return scopes as they are kept."""
     return " ".join(sorted(scopes))
 
 
-def _split(scopes: str) -> frozenset[Scope]:
+def split_scopes(scopes: str) -> frozenset[Scope]:
+    """Return scopes that were kept."""
     return frozenset(Scope(name) for name in scopes.split())

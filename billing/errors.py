@@ -6,7 +6,8 @@ BillingError
 ├── KeyConflict       one idempotency key, two receipts
 ├── VersionConflict   a change to something that was changed meanwhile
 ├── AccessDenied      a password that is too short, a name that is taken, a scope that is lacking
-│   └── NotKnown        a key, session or password that is nobody's
+│   ├── NotKnown        a key, session or password that is nobody's
+│   └── LastManager     a change after which nobody could add people any more
 ├── RequestReused     one idempotency key, two requests
 ├── DatabaseUnavailable a database that cannot be opened
 ├── LedgerError       entries that do not sum to zero
@@ -93,6 +94,10 @@ class AccessDenied(BillingError):
 
 class NotKnown(AccessDenied):
     """A key, a session or a password that is nobody's."""
+
+
+class LastManager(AccessDenied):
+    """A change after which nobody could add people any more."""
 
 
 class RequestReused(BillingError):

@@ -15,6 +15,9 @@ LEAST_CHARACTERS = 10
 MOST_CHARACTERS = 200
 """Longer ones only cost time to hash."""
 
+NO_PASSWORD = "none yet"  # noqa: S105 - says that there is none
+"""What is kept of somebody who has not chosen a password: nothing that is typed is it."""
+
 _HASHER = PasswordHasher()
 
 
@@ -29,6 +32,8 @@ def is_password(password: str, kept: str | None) -> bool:
     """Tell whether ``kept`` is of ``password``; takes as long where nothing is kept."""
     if len(password) > MOST_CHARACTERS:
         return False
+    if kept == NO_PASSWORD:
+        kept = None
     try:
         return _HASHER.verify(kept or _nobody(), password) and kept is not None
     except (VerifyMismatchError, InvalidHashError):

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Row, and_, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from billing.db.books import Books
+from billing.db.locks import PEOPLE
 from billing.db.prepared import Found, Prepared
 from billing.db.tables import AUDIT, CLIENTS, OPERATORS, REQUESTS, SESSIONS
+
+Kind = Literal["operator", "invitation"]
+"""What an operator holds: a session, or a link by which they choose a password."""
+
+
+class Held(NamedTuple):
+    """A session or link of an operator."""
+
+    login: str
+    digest: str
+    kind: str
+    created_at_ns: int
+    expires_at_ns: int
 
 
 class KnownRequest(NamedTuple):
@@ -106,12 +120,33 @@ def end_session(books: Books, digest: str) -> None:
     books.connection.execute(delete(SESSIONS).where(SESSIONS.c.digest == digest))
 
 
-def operator_of_session(books: Books, digest: str, at_ns: int) -> Row[Any] | None:
-    """Return the row of the operator whose session this is, None once it has ended."""
+def end_sessions(books: Books, login: str, kind: Kind, but_digest: str = "") -> int:
+    """Forget all of an operator's sessions or links but one; return how many there were."""
+    mine = select(OPERATORS.c.operator_id).where(OPERATORS.c.login == login)
+    ended = delete(SESSIONS).where(SESSIONS.c.kind == kind, SESSIONS.c.person_id.in_(mine))
+    return books.connection.execute(ended.where(SESSIONS.c.digest != but_digest)).rowcount
+
+
+def sessions(books: Books, at_ns: int) -> list[Held]:
+    """Return the operators' sessions and links that have not ended, oldest first."""
+    of = SESSIONS.c
+    query = select(OPERATORS.c.login, of.digest, of.kind, of.created_at_ns, of.expires_at_ns)
+    query = query.join(SESSIONS, of.person_id == OPERATORS.c.operator_id).where(of.expires_at_ns > at_ns)
+    return [Held(*row) for row in books.connection.execute(query.order_by(of.created_at_ns, of.digest))]
+
+
+def wait_for_people(books: Books) -> None:
+    """Let no other transaction change who may do what until this one has ended; SQLite has one writer anyway."""
+    if books.connection.dialect.name == "postgresql":
+        PEOPLE.first(books.connection)
+
+
+def operator_of_session(books: Books, digest: str, at_ns: int, kind: Kind = "operator") -> Row[Any] | None:
+    """Return the row of the operator whose session or link this is, None once it has ended."""
     query = select(OPERATORS).join(SESSIONS, SESSIONS.c.person_id == OPERATORS.c.operator_id)
     query = query.where(
         SESSIONS.c.digest == digest,
-        SESSIONS.c.kind == "operator",
+        SESSIONS.c.kind == kind,
         SESSIONS.c.expires_at_ns > at_ns,
         OPERATORS.c.disabled_at_ns.is_(None),
     )

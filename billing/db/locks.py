@@ -11,6 +11,9 @@ ONE_VISIT = Prepared(
 )
 """Waits for other transactions of a visit."""
 
+PEOPLE = Prepared(select(func.pg_advisory_xact_lock(literal_column("7411"), literal_column("3"))))
+"""Waits for other transactions that change who may do what: each must see whom the others leave."""
+
 ALL_EVENTS = Prepared(select(func.pg_advisory_xact_lock(literal_column("7411"), literal_column("2"))))
 """Waits until all events that have a number are there: numbers are given before transactions end, in any order.
 

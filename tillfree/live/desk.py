@@ -77,5 +77,5 @@ def _audit_log(path: Path) -> AuditLog:
 
 def _has_manager(operators: Access) -> bool:
     """Tell whether somebody can sign in who may add others."""
-    found = (each.scopes for each in operators.operators() if each.disabled_at_ns is None)
+    found = (each.scopes for each in operators.operators() if each.disabled_at_ns is None and each.has_password)
     return any(Right.MANAGE in rights_of(scopes) for scopes in found)
