@@ -85,19 +85,21 @@ class StoreFile(Strict):
     """A whole store file. Paths are relative to it."""
 
     version: Literal[1]
-    layout: str
-    settings: str | None = None
-    prices: str | None = None
-    weights: str | None = None
+    layout: Annotated[str, Field(description="the file that says where cameras, gates, shelves and products are")]
+    settings: Annotated[str | None, Field(description="the file of settings; all are defaults if left out")] = None
+    prices: Annotated[str | None, Field(description="the file of prices; the layout's if left out")] = None
+    weights: Annotated[str | None, Field(description="the detector's weights")] = None
     data: Annotated[str, Field(description="the folder in which the store's books and logs are kept")] = "data"
     capacity: Annotated[
         int | None, Field(ge=1, le=10_000, description="most people inside; gates.capacity of the settings if left out")
     ] = None
-    cameras: Annotated[tuple[CameraEntry, ...], Field(min_length=1)]
+    cameras: Annotated[tuple[CameraEntry, ...], Field(min_length=1, description="where cameras are had from")]
     absent: Annotated[tuple[Identifier, ...], Field(description="cameras of the layout that are not there")] = ()
     billing: Annotated[str, Field(description="embedded, or the URL of a billing service")] = EMBEDDED
-    gateway: Literal["sandbox", "stripe"] = "sandbox"
-    listen: Listen = Listen()
+    gateway: Annotated[
+        Literal["sandbox", "stripe"], Field(description="who moves money; sandbox moves none, and is for trying")
+    ] = "sandbox"
+    listen: Annotated[Listen, Field(description="where the gates' API listens")] = Listen()
     shop: Annotated[Shop | None, Field(description="serves embedded billing; nothing is served if left out")] = None
     dashboard: Annotated[
         DashboardEntry | None, Field(description="serves the operators' dashboard; nothing is served if left out")
