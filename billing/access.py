@@ -93,7 +93,7 @@ class Access:
 
     def __init__(self, store: BillingStore, session_s: int = 12 * 3_600) -> None:
         """``session_s``: seconds that an operator stays signed in; a working day."""
-        self.store, self._session_ns = store, session_s * _NS
+        self.store, self.session_s = store, session_s
         self._remembered: dict[str, tuple[Principal, int]] = {}
 
     def add_client(self, name: str, scopes: frozenset[Scope], at_ns: int) -> str:
@@ -177,7 +177,7 @@ class Access:
         # The password is checked for unknown logins too, so that the time taken does not tell who is known.
         if not is_password(password, found.password_hash if found is not None else None) or not known:
             raise NotKnown("login or password is wrong")
-        token, ends_ns = f"{_SESSION_PREFIX}_{secrets.token_urlsafe(32)}", at_ns + self._session_ns
+        token, ends_ns = f"{_SESSION_PREFIX}_{secrets.token_urlsafe(32)}", at_ns + self.session_s * _NS
         assert found is not None  # known
         with self.store.transaction() as books:
             rows.add_session(books, digest_of(token), found.operator_id, "operator", at_ns, ends_ns)

@@ -45,7 +45,7 @@ class People:
 
     def __init__(self, access: Access, invitation_s: int = 3 * 86_400) -> None:
         """``invitation_s``: seconds for which a link works; over a weekend."""
-        self._access, self._store, self._invitation_ns = access, access.store, invitation_s * _NS
+        self._access, self._store, self.invitation_s = access, access.store, invitation_s
 
     def all(self, at_ns: int) -> tuple[Member, ...]:
         """Return everybody, oldest first."""
@@ -82,7 +82,7 @@ class People:
     def _link(self, books: Books, login: str, at_ns: int) -> str:
         token = secrets.token_urlsafe(32)
         rows.end_sessions(books, login, "invitation")
-        person_id, ends_ns = _row(books, login).operator_id, at_ns + self._invitation_ns
+        person_id, ends_ns = _row(books, login).operator_id, at_ns + self.invitation_s * _NS
         rows.add_session(books, digest_of(token), person_id, "invitation", at_ns, ends_ns)
         return token
 

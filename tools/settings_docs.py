@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import typing
 from pathlib import Path
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from tillfree.settings import RunSettings
+from tillfree.settings_list import bounds_of, summary_of
 
 HEAD = """\
 # Settings
@@ -40,7 +40,7 @@ def _section(path: str, model: type[BaseModel]) -> list[str]:
             rows.append(_row(name, field))
         else:
             parts += _section(f"{path}.{name}".lstrip("."), inner)
-    summary = (model.__doc__ or "").strip().splitlines()[0]
+    summary = summary_of(model)
     head = [f"\n## `{path}`\n\n{summary}\n"] if path else []
     table = ["\n| key | default | bounds | what and why |\n|---|---|---|---|\n", *rows] if rows else []
     return (head + table if rows else []) + parts
@@ -53,25 +53,12 @@ def _model_of(field: FieldInfo) -> type[BaseModel] | None:
 
 def _row(name: str, field: FieldInfo) -> str:
     description = (field.description or "").replace("|", "\\|")
-    return f"| `{name}` | {_default(field)} | {_bounds(field)} | {description} |\n"
+    return f"| `{name}` | {_default(field)} | {bounds_of(field)} | {description} |\n"
 
 
 def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     return f"`{value:.4g}`" if isinstance(value, float) else f"`{value}`"
-
-
-def _bounds(field: FieldInfo) -> str:
-    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "multiple_of": "multiple of"}
-    found = [
-        f"{sign} {getattr(rule, key):g}"
-        for rule in field.metadata
-        for key, sign in signs.items()
-        if getattr(rule, key, None) is not None
-    ]
-    if typing.get_origin(field.annotation) is typing.Literal:
-        found = [f"`{choice}`" for choice in typing.get_args(field.annotation)]
-    return ", ".join(found)
 
 
 def main() -> None:

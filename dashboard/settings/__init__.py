@@ -1,0 +1,1 @@
+"""What the store runs with, for people to read."""
