@@ -12,13 +12,16 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from billing.texts import texts
-from dashboard import sign_in
+from dashboard import audit_pages, sign_in
 from dashboard.desk import Desk
 from dashboard.errors import DashboardError
 from dashboard.health import pages as health
 from dashboard.live import socket
+from dashboard.people import api as people_api
+from dashboard.people import pages as people_pages
 from dashboard.reviews import api as reviews_api
 from dashboard.reviews import pages as reviews_pages
+from dashboard.settings import pages as settings
 from dashboard.stock import api as stock_api
 from dashboard.stock import pages as stock_pages
 from dashboard.web import CATALOGUES, HERE, POLICY, AnyVisitor, assets, astray, problem_of
@@ -34,9 +37,11 @@ _HEADERS = {
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 files = APIRouter(include_in_schema=False)
+_PEOPLE = (people_pages.pages, people_api.api, audit_pages.pages, audit_pages.api, settings.pages, settings.api)
 _STOCK = (stock_pages.pages, stock_api.api)
 _REVIEWS = (reviews_pages.pages, reviews_api.api)
-ROUTERS = (sign_in.router, socket.pages, socket.sockets, *_REVIEWS, *_STOCK, health.pages, health.api, files)
+_WATCHED = (socket.pages, socket.sockets, *_REVIEWS, *_STOCK, health.pages, health.api)
+ROUTERS = (sign_in.router, *_WATCHED, *_PEOPLE, files)
 
 
 @asynccontextmanager

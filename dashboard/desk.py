@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from billing.access import Access, RateLimiter
+from billing.people import People
 from dashboard.audit import AuditLog, Deed
 from dashboard.health.types import Machine
 from dashboard.live.hub import Hub
 from dashboard.reviews.desk import ReviewDesk
 from dashboard.roles import Right
+from dashboard.settings.types import Configuration
 from dashboard.stock.desk import StockDesk
 from store_layout.geometry import StoreGeometry
 
@@ -56,6 +58,7 @@ class Desk:
     audit: AuditLog | None = None
     stock: StockDesk | None = None
     reviews: ReviewDesk | None = None
+    configuration: Configuration | None = None
     strangers: RateLimiter = field(default_factory=lambda: RateLimiter(1 / 6, 10))
     form_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
@@ -63,6 +66,11 @@ class Desk:
     def is_secure(self) -> bool:
         """Tell whether cookies go over TLS alone: everywhere but on the machine that serves."""
         return urlsplit(self.url).hostname not in _HOME_HOSTS
+
+    @property
+    def people(self) -> People:
+        """Return who may sign in."""
+        return People(self.access)
 
     def did(self, deed: Deed) -> None:
         """Write down what somebody did. Raises OSError where it cannot be kept."""

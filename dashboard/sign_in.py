@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Query, Response
 from billing.errors import AccessDenied, NotKnown
 from billing.passwords import LEAST_CHARACTERS, MOST_CHARACTERS
 from billing.texts import LOCALES
+from dashboard.audit import Deed
 from dashboard.errors import NotAllowed
 from dashboard.roles import SCOPES, Role
 from dashboard.web import (
@@ -32,6 +33,8 @@ _Typed = Annotated[str, Form(max_length=500)]
 _Next = Annotated[str, Query(max_length=300)]
 _NS = 10**9
 _YEAR_S = 365 * 86_400
+SIGNED_IN = "session.start"
+"""What the audit log calls it; the list of people tells by it who was there when."""
 
 
 @router.get("/sign-in")
@@ -49,7 +52,8 @@ def sign_in(who: Stranger, login: _Typed = "", password: _Typed = "", next: _Typ
         token, ends_ns = who.desk.access.sign_in(login, password, who.at_ns)
     except NotKnown:
         return show(who, "sign_in", 401, next=inside(next), login=login, wrong=True)
-    return _signed_in(who, token, ends_ns, inside(next))
+    who.desk.did(Deed(who.at_ns, login, SIGNED_IN, login))
+    return signed_in(who, token, ends_ns, inside(next))
 
 
 @router.post("/sign-out")
@@ -57,6 +61,7 @@ def sign_out(who: Sends) -> Response:
     """End this browser's session."""
     if who.session:
         who.desk.access.sign_out(who.session)
+        who.desk.did(Deed(who.at_ns, who.me.name, "session.end", who.me.name))
     response = go("/sign-in")
     response.delete_cookie(SESSION_COOKIE, path="/")
     return response
@@ -83,7 +88,9 @@ def set_up(who: Stranger, token: _Typed = "", login: _Typed = "", password: _Typ
     assert who.desk.setup is not None
     who.desk.setup.end()
     session, ends_ns = access.sign_in(login, password, who.at_ns)
-    return _signed_in(who, session, ends_ns, "/")
+    who.desk.did(Deed(who.at_ns, login, "person.first", login))
+    who.desk.did(Deed(who.at_ns, login, SIGNED_IN, login))
+    return signed_in(who, session, ends_ns, "/")
 
 
 @router.post("/language")
@@ -113,7 +120,13 @@ def _check_link(who: Visitor, token: str) -> None:
         raise NotAllowed
 
 
-def _signed_in(who: Visitor, token: str, ends_ns: int, path: str) -> Response:
+def signed_in(who: Visitor, token: str, ends_ns: int, path: str) -> Response:
+    """Lead somebody on with a new session."""
     response = go(path)
-    set_cookie(who.desk, response, SESSION_COOKIE, token, max(1, (ends_ns - who.at_ns) // _NS))
+    keep_session(who, response, token, ends_ns)
     return response
+
+
+def keep_session(who: Visitor, response: Response, token: str, ends_ns: int) -> None:
+    """Let the browser keep a session until it ends."""
+    set_cookie(who.desk, response, SESSION_COOKIE, token, max(1, (ends_ns - who.at_ns) // _NS))

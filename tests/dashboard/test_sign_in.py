@@ -13,7 +13,7 @@ from dashboard.roles import Role
 from dashboard.web import POLICY, SESSION_COOKIE
 from tests.dashboard.desk_rig import PASSWORD, Office, csrf_of, office, send, sign_in
 
-OPEN = {"/sign-in", "/setup", "/static/{digest}/{name}", "/words.json"}
+OPEN = {"/sign-in", "/setup", "/join", "/static/{digest}/{name}", "/words.json"}
 
 
 def test_every_page_but_signing_in_asks_who_looks(office: Office) -> None:

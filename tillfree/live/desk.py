@@ -16,6 +16,7 @@ from dashboard.live.hub import Hub
 from dashboard.reviews.desk import ReviewDesk
 from dashboard.reviews.types import Questions
 from dashboard.roles import Right, rights_of
+from dashboard.settings.types import Configuration
 from dashboard.stock.desk import StockDesk
 from store_layout.errors import InputError
 from store_layout.geometry import StoreGeometry
@@ -23,7 +24,7 @@ from tillfree.live.storefile import DashboardEntry
 from tillfree.live.tap import LiveTap
 from tillfree.system import system_clock
 
-_AUDIT = "audit.jsonl"
+AUDIT = "audit.jsonl"
 
 
 class LiveDesk:
@@ -46,7 +47,7 @@ class LiveDesk:
         self._url = entry.url or f"http://{entry.host}:{entry.port}"
         self._setup = None if _has_manager(operators) else SetUp()
         self._data = data
-        self._audit = _audit_log(data / _AUDIT)
+        self._audit = _audit_log(data / AUDIT)
         stack.callback(self._audit.close)
 
     @property
@@ -56,13 +57,13 @@ class LiveDesk:
             return f"dashboard: {self._url}"
         return f"dashboard, to make the first account (works once): {self._url}{self._setup.path}"
 
-    def app(self, machine: Machine, questions: Questions) -> FastAPI:
+    def app(self, machine: Machine, questions: Questions, configuration: Configuration) -> FastAPI:
         """Return what is served. Raises InputError where answers that a crash left cannot be read."""
         name = self._geometry.store.name
         desk = Desk(
             name, self._url, self._operators, self._geometry, self._hub, system_clock, self._setup, machine, self._audit,
-            self.stock,
-            ReviewDesk(questions, self._data, name, system_clock, self._audit.write),
+            configuration=configuration, stock=self.stock,
+            reviews=ReviewDesk(questions, self._data, name, system_clock, self._audit.write),
         )  # fmt: skip
         return create_app(desk)
 

@@ -19,12 +19,13 @@ from tillfree.live.activity import Activity
 from tillfree.live.agreement import LEAD_NS, LivePlay, StepPlay
 from tillfree.live.alert_post import Alerts, channels_of
 from tillfree.live.api import create_app
-from tillfree.live.books import LiveBooks, open_books
+from tillfree.live.books import DATABASE, LiveBooks, open_books
 from tillfree.live.broker import open_subscriber
 from tillfree.live.bus import Subscriber
 from tillfree.live.cameras import Feeds, LiveCameras
+from tillfree.live.configuration import KeptFiles, LiveConfiguration
 from tillfree.live.coverage import Coverage
-from tillfree.live.desk import LiveDesk
+from tillfree.live.desk import AUDIT, LiveDesk
 from tillfree.live.detecting import detector_of, recording_of, tell_outlook
 from tillfree.live.door import Door
 from tillfree.live.evidence import Evidence
@@ -43,7 +44,7 @@ from tillfree.live.rejoining import PeopleFile, Rejoining
 from tillfree.live.relay import RelayBiller
 from tillfree.live.settings import GateSettings
 from tillfree.live.sight import Sight, Watchers, bus_sight, own_sight
-from tillfree.live.stock import LiveLog, open_stock
+from tillfree.live.stock import STOCK, LiveLog, open_stock
 from tillfree.live.storefile import StoreConfig
 from tillfree.live.taken import Taken
 from tillfree.live.watched import Watched, watched_places
@@ -137,8 +138,7 @@ def open_store(
         parts.run.expect(scan)
     skus = frozenset(product.sku for product in config.store.products)
     app = create_app(gatekeeper, inbox, books.keys, skus, clock, health=parts.health.report)
-    machine = LiveMachine(inbox.view, parts.health.report, parts.door)
-    watch = None if desk is None else desk.app(machine, LiveQuestions(inbox, evidence, skus, clock))
+    watch = None if desk is None else _watch(desk, config, data, settings, inbox, books, parts)
     servers = _servers(config, app, books, watch)
     if desk is not None:
         tell(desk.told)
@@ -157,6 +157,24 @@ def _servers(config: StoreConfig, app: FastAPI, books: LiveBooks, watch: FastAPI
     if watch is not None and config.dashboard is not None:
         served.append((watch, config.dashboard.host, config.dashboard.port))
     return tuple(ServerThread(*each) for each in served)
+
+
+def _watch(
+    desk: LiveDesk,
+    config: StoreConfig,
+    data: Path,
+    settings: RunSettings,
+    inbox: NodeInbox,
+    books: LiveBooks,
+    parts: LiveParts,
+) -> FastAPI:
+    """Return the dashboard."""
+    report = parts.health.report
+    files = KeptFiles(data / EVENTS, data / DATABASE, data / STOCK, data / AUDIT)
+    told = LiveConfiguration(config, settings, files, books.operators, lambda: report().evidence)
+    skus = frozenset(product.sku for product in config.store.products)
+    questions = LiveQuestions(inbox, parts.evidence, skus, parts.clock)
+    return desk.app(LiveMachine(inbox.view, report, parts.door), questions, told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Who may sign in, as what, and what managers do about it; and everybody's own account."""
