@@ -73,7 +73,10 @@ class Visitor:
     @property
     def csrf(self) -> str:
         """Return what our own forms carry."""
-        return form_token(self.desk.form_key, self.session, self.guest)
+        guest = (
+            "" if self.person is not None else self.guest
+        )  # a session is enough, and a program may keep no other cookie
+        return form_token(self.desk.form_key, self.session, guest)
 
     @property
     def me(self) -> Person:
@@ -148,7 +151,7 @@ def may_send(*rights: Right) -> Callable[[Visitor], Visitor]:
 def may_call(*rights: Right) -> Callable[[Visitor, str], Visitor]:
     """Return a dependency: a script or program of somebody who has one of ``rights`` sends a command.
 
-    It has the token of ``/v1/desk/session`` in a header, which no other site can add.
+    It has the token of ``/v1/desk/me`` in a header, which no other site can add.
     """
 
     def allowed(

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Path
 from dashboard.errors import InConflict, NotFound, Refused
 from dashboard.reviews.desk import Entry, ReviewDesk
 from dashboard.reviews.given import chosen
-from dashboard.reviews.models import AnswerIn, NextOut, PendingOut, ReviewOut, ReviewsOut, SessionOut
+from dashboard.reviews.models import AnswerIn, NextOut, PendingOut, ReviewOut, ReviewsOut
 from dashboard.reviews.types import Outcome
 from dashboard.roles import Right
-from dashboard.web import AnyVisitor, ProgramRoute, Visitor, may, may_call
+from dashboard.web import ProgramRoute, Visitor, may, may_call
 
 api = APIRouter(route_class=ProgramRoute, tags=["reviews"])
 
@@ -26,12 +26,6 @@ def reviews_of(who: Visitor) -> ReviewDesk:
     if who.desk.reviews is None:
         raise NotFound("there are no reviews here")
     return who.desk.reviews
-
-
-@api.get("/v1/desk/session")
-def get_session(who: AnyVisitor) -> SessionOut:
-    """Return who is signed in, and what commands have to carry."""
-    return SessionOut(name=who.me.name, rights=tuple(sorted(who.me.rights)), csrf=who.csrf)
 
 
 @api.get("/v1/desk/reviews")

@@ -168,14 +168,6 @@ class AnswerIn(Strict):
     quantity: Annotated[int, Field(ge=-100, le=100)] = 0
 
 
-class SessionOut(Strict):
-    """Who is signed in, what they may, and the token that commands carry in the header ``X-CSRF``."""
-
-    name: str
-    rights: tuple[str, ...]
-    csrf: str
-
-
 def clip_url(clip: ClipRow) -> str:
     """Return where a clip's video is."""
     return f"/reviews/clips/{clip.clip_id}/{clip.camera_id}.mp4"

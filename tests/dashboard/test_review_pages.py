@@ -32,7 +32,7 @@ def store(office: Office, tmp_path: Path) -> Store:
 
 def call(browser: TestClient, path: str, **told: object) -> Response:
     """Send a command as a program does."""
-    csrf = browser.get("/v1/desk/session").json()["csrf"]
+    csrf = browser.get("/v1/desk/me").json()["csrf"]
     return browser.post(path, headers={"X-CSRF": csrf}, json=told or None)
 
 
@@ -69,7 +69,7 @@ def test_nobody_who_is_not_signed_in_sees_anything(office: Office, store: Store)
     browser = office.browser()
     for path in READS:
         assert browser.get(path).status_code == (401 if path.startswith("/v1") else 303), path
-    assert browser.get("/v1/desk/session").status_code == 401
+    assert browser.get("/v1/desk/me").status_code == 401
     for path in COMMANDS:
         assert browser.post(path).status_code == 401
 
@@ -256,8 +256,8 @@ def test_a_clip_that_retention_took_is_not_there(office: Office, store: Store) -
 
 def test_a_program_answers_as_a_page_does(office: Office, store: Store) -> None:
     browser = office.signed_in(Role.OPERATOR)
-    session = browser.get("/v1/desk/session").json()
-    assert (session["name"], session["rights"]) == ("operator-1", ["answer", "count", "look"])
+    session = browser.get("/v1/desk/me").json()
+    assert (session["person"]["login"], session["rights"]) == ("operator-1", ["answer", "count", "look"])
     items = browser.get(API).json()["items"]
     assert [each["review_id"] for each in items] == [ONE, TWO]
     assert items[0]["clips"][0]["url"] == "/reviews/clips/7-i-1/cam1.mp4"
@@ -311,4 +311,4 @@ def test_what_is_refused_is_a_problem(
 
 def test_csrf_of_pages_and_programs_is_the_same(office: Office, store: Store) -> None:
     browser = office.signed_in(Role.OPERATOR)
-    assert browser.get("/v1/desk/session").json()["csrf"] == csrf_of(browser.get("/reviews"))
+    assert browser.get("/v1/desk/me").json()["csrf"] == csrf_of(browser.get("/reviews"))
