@@ -153,11 +153,11 @@ def operations(document: dict[str, Any]) -> set[str]:
 
 def test_answers_are_those_of_the_document(shop: Shop) -> None:
     """What comes to mind. What each field may be at most and least takes long."""
-    answers, wrong = run(shop, loaded(shop, 2, coverage=False, fuzzing=True, stateful=False))
+    answers, wrong = run(shop, loaded(shop, 1, coverage=False, fuzzing=True, stateful=False))
     assert wrong == []
     assert {label for label, _ in answers} == operations(shop.app.openapi())
     assert {status for _, status in answers if status >= 500} == set()
-    assert len({label for label, status in answers if status < 300}) > 15
+    assert len({label for label, status in answers if status < 300}) > 12
 
 
 @pytest.mark.slow

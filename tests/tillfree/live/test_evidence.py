@@ -565,9 +565,9 @@ def test_a_look_that_misses_somebody_changes_nothing() -> None:
 
 
 def test_whoever_is_found_no_more_stays_hidden_for_a_while() -> None:
-    looks = [boxes((100, 50, 60, 180), at_s=1.0), *(boxes(at_s=k / 10) for k in range(11, 100))]
-    assert hidden(looks, 6.9) == [(100, 50, 160, 110)]
-    assert hidden(looks, 7.1) == []
+    looks = [boxes((100, 50, 60, 180), at_s=1.0), *(boxes(at_s=k / 10) for k in range(11, 150))]
+    assert hidden(looks, 11.9) == [(100, 50, 160, 110)]
+    assert hidden(looks, 12.1) == []
 
 
 def test_two_people_are_two() -> None:
