@@ -53,6 +53,12 @@ class Refunding:
             asked = _orders(books, request.refund_id, request.visit_id, request.at_ns, fresh=known is None)
         return self.drive(request.refund_id, request.visit_id, asked, request.at_ns)
 
+    def quote(self, request: RefundRequest) -> Refund:
+        """See ``BillingService.quote_refund``."""
+        with self.store.reading() as books:
+            receipt = self._refundable(books, request, request.at_ns)
+            return self._new(request, receipt, books.refunds(request.visit_id))
+
     def advance(self, refund: Refund, at_ns: int) -> Refund:
         """Ask for what of a refund was not answered."""
         with self.store.reading() as books:

@@ -203,6 +203,12 @@ class BillingService:
             charge, orders = self._charging.go_on(books, charge, request.at_ns)
         return self._charging.drive(charge, orders, request.at_ns)
 
+    def quote_correction(self, request: CorrectionRequest) -> Receipt:
+        """Return the receipt that ``correct`` would make now, and change nothing. Raises what that does, but for its key."""
+        with self._store.reading() as books:
+            before, charges = self._correctable(books, request)
+            return self._checked_correction(books, before, charges[-1].token, request)
+
     def charge_again(self, visit_id: str, token: str, at_ns: int) -> Charge:
         """Charge what is still owed to ``token``, as the visit's next charge.
 
@@ -255,6 +261,10 @@ class BillingService:
             ChargeStateError: it is not known yet what was paid: ask again when the charge is settled.
         """
         return self._refunding.refund(request)
+
+    def quote_refund(self, request: RefundRequest) -> Refund:
+        """Return what ``refund`` would agree to now, and change nothing. Raises what that does, but for its key."""
+        return self._refunding.quote(request)
 
     def contest(self, asked: DisputeRequest) -> Dispute:
         """Open a dispute about units of a receipt, once per ``dispute_id``; policy may uphold it at once.
@@ -410,6 +420,16 @@ class BillingService:
 
     def _correct(self, books: Books, request: CorrectionRequest) -> Charge:
         """Write a corrected receipt and its charge."""
+        before, charges = self._correctable(books, request)
+        after = self._checked_correction(books, before, charges[-1].token, request)
+        books.add_correction(request.correction_id, _correction_digest(request), after)
+        books.post(correction_posting(request.correction_id, before, after, request.at_ns))
+        books.tell(*correction_news(request.correction_id, after, request.at_ns))
+        charge = new_charge(after, after.total - before.total, len(charges) + 1, charges[-1].token, request.at_ns)
+        books.add_charge(charge)
+        return charge
+
+    def _correctable(self, books: Books, request: CorrectionRequest) -> tuple[Receipt, tuple[Charge, ...]]:
         before, charges = books.receipt(request.visit_id), books.charges(request.visit_id)
         if before is None:
             raise UnknownVisit(f"{request.correction_id}: visit {request.visit_id!r} has no receipt")
@@ -421,19 +441,17 @@ class BillingService:
         is_owed = charges[-1].state is ChargeState.DECLINED and standing(books, before).owed.minor > 0
         if charges[-1].state in OPEN or is_owed:
             raise ChargeStateError(f"{request.correction_id}: the charge {charges[-1].key} is {charges[-1].state}")
-        after = self._corrected(books.visit(request.visit_id), before, charges[-1].token, request)
+        return before, charges
+
+    def _checked_correction(self, books: Books, before: Receipt, token: str, request: CorrectionRequest) -> Receipt:
+        after = self._corrected(books.visit(request.visit_id), before, token, request)
         cheaper = cheapened(before, after, books.refunds(request.visit_id))
         if cheaper is not None:
             raise CorrectionError(
                 f"{request.correction_id}: units of {cheaper!r} were given back for more than they would cost now: "
                 "leave out what makes them cheaper"
             )
-        books.add_correction(request.correction_id, _correction_digest(request), after)
-        books.post(correction_posting(request.correction_id, before, after, request.at_ns))
-        books.tell(*correction_news(request.correction_id, after, request.at_ns))
-        charge = new_charge(after, after.total - before.total, len(charges) + 1, charges[-1].token, request.at_ns)
-        books.add_charge(charge)
-        return charge
+        return after
 
     def _corrected(self, visit: StoredVisit | None, before: Receipt, token: str, request: CorrectionRequest) -> Receipt:
         bought = [ItemCount(line.sku, line.quantity) for line in before.lines if line.kind is LineKind.PRODUCT]

@@ -39,6 +39,18 @@ def told(charge: Charge) -> tuple[int, ChargeState, int, int]:
     return charge.number, charge.state, charge.amount.minor, charge.paid.minor
 
 
+def test_a_quote_is_the_receipt_that_a_correction_makes_and_changes_nothing(till: Tills) -> None:
+    shop = till()
+    shop.leave(cola=1)
+    asked = CorrectionRequest("c-1", "visit-1", (ItemCount("bread", 1),), "ada", 2_000)
+    quote = shop.service.quote_correction(asked)
+    assert counts(shop) == {"cola": 1}
+    shop.correct(bread=1)
+    assert shop.service.receipt("visit-1") == quote
+    with pytest.raises(UnknownVisit):
+        shop.service.quote_correction(replace(asked, visit_id="visit-9"))
+
+
 def test_what_is_missing_is_the_next_charge(till: Tills) -> None:
     shop = till()
     first = shop.leave(cola=1)

@@ -51,6 +51,18 @@ def test_all_of_a_receipt(book: PriceBook, store: BillingStore) -> None:
     assert balances["tax:standard", "EUR"] == balances["tax:reduced", "EUR"] == 0
 
 
+def test_a_quote_is_what_a_refund_comes_to_and_changes_nothing(book: PriceBook, store: BillingStore) -> None:
+    service = bought(book, store, SandboxGateway(), cola=2, bread=1)
+    for refund_id, items in (("r-1", {"cola": 1}), ("r-2", {})):
+        balances = service.balances()
+        quote = service.quote_refund(request(refund_id, **items))
+        assert (service.balances(), service.quote_refund(request(refund_id, **items))) == (balances, quote)
+        refund = service.refund(request(refund_id, **items))
+        assert (quote.items, quote.amount, quote.taxes) == (refund.items, refund.amount, refund.taxes)
+    with pytest.raises(RefundError, match="nothing of visit-1 is left"):
+        service.quote_refund(request("r-3"))
+
+
 def test_by_quantity_and_then_the_rest(book: PriceBook, store: BillingStore) -> None:
     service = bought(book, store, SandboxGateway(), cola=2, bread=1)
     assert service.refund(request(cola=1)).amount.minor == 149
