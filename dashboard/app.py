@@ -24,6 +24,8 @@ from dashboard.reviews import pages as reviews_pages
 from dashboard.settings import pages as settings
 from dashboard.stock import api as stock_api
 from dashboard.stock import pages as stock_pages
+from dashboard.visits import api as visits_api
+from dashboard.visits import pages as visits_pages
 from dashboard.web import CATALOGUES, HERE, POLICY, AnyVisitor, assets, astray, problem_of
 
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -40,7 +42,8 @@ files = APIRouter(include_in_schema=False)
 _PEOPLE = (people_pages.pages, people_api.api, audit_pages.pages, audit_pages.api, settings.pages, settings.api)
 _STOCK = (stock_pages.pages, stock_api.api)
 _REVIEWS = (reviews_pages.pages, reviews_api.api)
-_WATCHED = (socket.pages, socket.sockets, *_REVIEWS, *_STOCK, health.pages, health.api)
+_VISITS = (visits_pages.pages, visits_api.api)
+_WATCHED = (socket.pages, socket.sockets, *_REVIEWS, *_VISITS, *_STOCK, health.pages, health.api)
 ROUTERS = (sign_in.router, *_WATCHED, *_PEOPLE, files)
 
 

@@ -18,6 +18,7 @@ from dashboard.reviews.desk import ReviewDesk
 from dashboard.roles import Right
 from dashboard.settings.types import Configuration
 from dashboard.stock.desk import StockDesk
+from dashboard.visits.desk import VisitDesk
 from store_layout.geometry import StoreGeometry
 
 _HOME_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -59,6 +60,7 @@ class Desk:
     stock: StockDesk | None = None
     reviews: ReviewDesk | None = None
     configuration: Configuration | None = None
+    visits: VisitDesk | None = None
     strangers: RateLimiter = field(default_factory=lambda: RateLimiter(1 / 6, 10))
     form_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 

@@ -7,7 +7,9 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import quote
 
 from dashboard.visits.schema import SCHEMA, TABLES, VERSION
@@ -137,8 +139,9 @@ class Projection:
 
 
 def mark_of(event: object) -> str:
-    """Return a short mark by which a line of the log is known again."""
-    return hashlib.sha256(repr(event).encode()).hexdigest()[:16]
+    """Return a short mark by which a line of the log is known again, whether it was heard or read."""
+    told = json.dumps([type(event).__name__, asdict(cast("Any", event))])
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def _make(db: sqlite3.Connection) -> None:

@@ -54,7 +54,10 @@ _UPKEEP_EVERY_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class LiveBooks:
-    """What the relay, the gates and the node's service need of billing. ``app`` is to be served, where there is one."""
+    """What the relay, the gates and the node's service need of billing. ``app`` is to be served, where there is one.
+
+    ``counter`` is billing where it is in this process.
+    """
 
     port: BillingPort
     standing: Standing
@@ -65,6 +68,7 @@ class LiveBooks:
     workers: tuple[Worker, ...]
     app: FastAPI | None = None
     shop: Shop | None = None
+    counter: BillingService | None = None
 
 
 def open_books(
@@ -120,6 +124,7 @@ def _embedded(
         workers,
         app,
         config.shop,
+        service,
     )
 
 

@@ -22,13 +22,14 @@ from store_layout.errors import InputError
 from store_layout.geometry import StoreGeometry
 from tillfree.live.storefile import DashboardEntry
 from tillfree.live.tap import LiveTap
+from tillfree.live.visits import LiveVisits
 from tillfree.system import system_clock
 
 AUDIT = "audit.jsonl"
 
 
 class LiveDesk:
-    """The dashboard while a store is put together: ``tap`` and ``stock`` are fed by the engine, ``app`` is served once all else is there."""
+    """The dashboard while a store is put together: ``tap``, ``stock`` and ``visits`` are fed by the engine, ``app`` is served once all else is there."""
 
     def __init__(
         self,
@@ -36,11 +37,13 @@ class LiveDesk:
         operators: Access,
         geometry: StoreGeometry,
         stock: StockDesk,
+        visits: LiveVisits,
         data: Path,
         stack: ExitStack,
     ) -> None:
         """``stack`` closes it. Raises InputError where its log cannot be written."""
-        self._operators, self._geometry, self.stock = operators, geometry, stock
+        self._operators, self._geometry = operators, geometry
+        self.stock, self.visits = stock, visits
         self._hub = Hub()
         stack.callback(self._hub.close)
         self.tap = LiveTap(self._hub, geometry)
@@ -62,7 +65,7 @@ class LiveDesk:
         name = self._geometry.store.name
         desk = Desk(
             name, self._url, self._operators, self._geometry, self._hub, system_clock, self._setup, machine, self._audit,
-            configuration=configuration, stock=self.stock,
+            configuration=configuration, stock=self.stock, visits=self.visits.desk,
             reviews=ReviewDesk(questions, self._data, name, system_clock, self._audit.write),
         )  # fmt: skip
         return create_app(desk)

@@ -134,6 +134,11 @@ class History:
         self._began_ns = self._restored.first_ns or 0
 
     @property
+    def folder(self) -> Path:
+        """Where the segments are."""
+        return self._folder
+
+    @property
     def lines(self) -> int:
         """How many lines were ever written, which is the number of the next one."""
         return self._seq

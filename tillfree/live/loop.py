@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
 
-from billing.worker import Worker
 from checkout.checkout import Checkout
 from checkout.types import GateScanned, ReviewAnswered
 from store_layout.geometry import StoreGeometry
@@ -78,6 +77,18 @@ class Queues(Protocol):
         ...
 
 
+class Helper(Protocol):
+    """A thread that works beside the loop."""
+
+    def start(self) -> None:
+        """Begin, or begin again where it has died."""
+        ...
+
+    def stop(self) -> None:
+        """End."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LiveParts:
     """What the loop drives; ``store.open_store`` puts it together. ``kept`` hears that the log may be on the disk."""
@@ -96,7 +107,7 @@ class LiveParts:
     history: History
     inbox: NodeInbox
     relay: RelayBiller
-    workers: tuple[Worker, ...]
+    workers: tuple[Helper, ...]
     servers: tuple[ServerThread, ...]
     tap: LiveTap | None
     alerts: Alerts | None

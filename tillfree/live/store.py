@@ -34,7 +34,7 @@ from tillfree.live.health import Health, HealthSources
 from tillfree.live.history import History, Restored
 from tillfree.live.inbox import NodeInbox
 from tillfree.live.joiner import Joiner
-from tillfree.live.loop import LiveParts
+from tillfree.live.loop import Helper, LiveParts
 from tillfree.live.machine import LiveMachine
 from tillfree.live.memory import GateMemory
 from tillfree.live.node import AlertRow
@@ -47,6 +47,7 @@ from tillfree.live.sight import Sight, Watchers, bus_sight, own_sight
 from tillfree.live.stock import STOCK, LiveLog, open_stock
 from tillfree.live.storefile import StoreConfig
 from tillfree.live.taken import Taken
+from tillfree.live.visits import LiveVisits
 from tillfree.live.watched import Watched, watched_places
 from tillfree.live.worker_feeds import WorkerFeeds
 from tillfree.prices import price_book
@@ -130,7 +131,7 @@ def open_store(
         sight = opening.own(playing, scans, evidence, clock, detector, geometry, watched)
     else:
         sight = opening.split(step or opening.live_play(playing), scans, clock, subscriber, geometry, watched)
-    desk = opening.desk(books, geometry, clock)
+    desk = opening.desk(books, geometry, clock, evidence)
     parts = _parts(
         config, data, settings, clock, inbox, books, history, restored, sight, evidence, geometry, watched, desk, tell
     )
@@ -218,14 +219,17 @@ class _Opening:
             return None
         return LivePlay(self.loaded, playing, loop=self.as_live.loop)
 
-    def desk(self, books: LiveBooks, geometry: StoreGeometry, clock: Callable[[], int]) -> LiveDesk | None:
+    def desk(
+        self, books: LiveBooks, geometry: StoreGeometry, clock: Callable[[], int], evidence: Evidence
+    ) -> LiveDesk | None:
         """Return the dashboard, None where the store file has none."""
         entry, data, stack = self.config.dashboard, self.data, self.stack
         if entry is None:
             return None
         log = LiveLog(data / EVENTS, self.restored)
         stock = open_stock(self.config.store, data, self.settings.stock, clock, log, stack)
-        return LiveDesk(entry, books.operators, geometry, stock, data, stack)
+        visits = LiveVisits(data, self.history, self.config.store, books, evidence.store, clock, stack)
+        return LiveDesk(entry, books.operators, geometry, stock, visits, data, stack)
 
     def own(
         self,
@@ -308,7 +312,7 @@ def _parts(
         first_person_id=max(history.numbers.last_person_id, people_file.last_person_id()) + 1,
         told=history.numbers.last_interaction,
     )
-    log: EventLog = HeardLog(history, evidence.written)
+    log: EventLog = HeardLog(history if desk is None else desk.visits.log, evidence.written)
     tap = None if desk is None else desk.tap
     if desk is not None:
         log = HeardLog(HeardLog(log, desk.tap.written), desk.stock.written)
@@ -329,12 +333,13 @@ def _parts(
         geometry, before, settings.live.resumption, run.hear, lambda person, at_ns: doubts.append(_doubt(person, at_ns))
     )
     engine, kept = sight.make_engine(run, Watchers(activity, rejoining, evidence, health, tap))
+    helpers: tuple[Helper, ...] = books.workers if desk is None else (*books.workers, desk.visits.thread)
     forget_ns = round(settings.live.history.forget_after_s * _S)
     note_ns = round(settings.live.resumption.snapshot_s * _S)
     return LiveParts(
         geometry, sight.feeds, sight.queues, activity, evidence, health, Door(data / _DOOR), sight.overload, engine, run, checkout, history,
         inbox, relay,
-        books.workers, (), tap, _alerts(config, settings, tell), _coverage(config, geometry, settings, restored, people_file), rejoining, people_file,
+        helpers, (), tap, _alerts(config, settings, tell), _coverage(config, geometry, settings, restored, people_file), rejoining, people_file,
         doubts, clock, forget_ns, note_ns, kept,
     )  # fmt: skip
 
