@@ -50,6 +50,7 @@ class DeskPlayer extends LitElement {
 
   render() {
     const many = this.clips.length;
+    const speed = _("Speed: {speed} times", { speed: this.speed });
     return html`
       <div class=${`clips n${Math.min(many, 4)}${this.large === null ? "" : " has-large"}`}>
         ${repeat(this.clips, (each) => each.src, (clip, index) => html`
@@ -68,7 +69,7 @@ class DeskPlayer extends LitElement {
         <input type="range" min="0" max=${this.endMs} step="10" .value=${String(this.atMs)} @input=${(event) => this.#scrub(Number(event.target.value))}
           aria-label=${_("Place in the clip")} aria-valuetext=${seconds(this.atMs)}>
         <button @click=${() => this.step(1)} aria-label=${_("One picture on")}>${sign("M9 5l7 7-7 7")}</button>
-        <button class="speed" @click=${this.#faster} aria-label=${_("Speed: {speed} times", { speed: this.speed })}>${this.speed} ×</button>
+        <button class="speed" @click=${this.#faster} aria-label=${speed}>${this.speed} ×</button>
         <span class="soft time">${seconds(this.atMs)} / ${seconds(this.endMs)}</span>
       </div>
       <div class="compare">

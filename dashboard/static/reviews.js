@@ -2,7 +2,7 @@
 import "./player.js";
 import { _ } from "./words.js";
 
-const HEARTBEAT_MS = 5000, CLIPS_MS = 1000, GONE_MS = 1500;
+const HEARTBEAT_MS = 2000, CLIPS_MS = 1000, FIRST_MS = 700, GONE_MS = 1500;
 const question = document.querySelector("#question");
 const csrf = document.querySelector("input[name=csrf]").value;
 let isSent = false;
@@ -112,7 +112,7 @@ function gone() {
 }
 
 if (question) {
-  setTimeout(keep, question.dataset.waits === undefined ? HEARTBEAT_MS : CLIPS_MS);
+  setTimeout(keep, FIRST_MS); // soon: where a page is loaded again, the farewell of the one before may come after the claim
   window.addEventListener("pagehide", () => {
     if (question.dataset.mine !== undefined && !isSent) navigator.sendBeacon(`/reviews/${question.dataset.review}/leave`, new URLSearchParams({ csrf }));
   });

@@ -110,14 +110,18 @@ def deeds(office: Office) -> list[tuple[str, str, str, str]]:
 
 
 def make_clips(store: Store, folder: Path, asked: Question, cameras: int = 2, pictures: int = 30) -> Question:
-    """Return the question with clips, in which something goes from left to right and a thing vanishes in the middle."""
+    """Return the question with clips, in which something goes from left to right and a thing vanishes in the middle.
+
+    Videos that are in ``folder`` already are taken as they are.
+    """
     rows = []
     for number in range(1, cameras + 1):
         path = folder / f"cam{number}.mp4"
         first_ns = asked.asked_at_ns - 3 * S + number * S // 50
-        with ClipFile(path, 23) as clip:
-            for index in range(pictures):
-                clip.add(first_ns + index * S // 10, _picture(index, pictures, number))
+        if not path.exists():
+            with ClipFile(path, 23) as clip:
+                for index in range(pictures):
+                    clip.add(first_ns + index * S // 10, _picture(index, pictures, number))
         last_ns = first_ns + (pictures - 1) * S // 10
         rows.append(ClipRow(f"7-{asked.interaction_id}", f"cam{number}", first_ns, last_ns, pictures, 0, True, True))
         store.files[rows[-1].clip_id, rows[-1].camera_id] = path
