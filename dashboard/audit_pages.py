@@ -16,11 +16,11 @@ from billing.http.times import UtcOut, rfc3339
 from dashboard.audit import AuditLog, Deed, Entry
 from dashboard.errors import NotFound
 from dashboard.roles import Right
-from dashboard.web import PageRoute, ProgramRoute, Visitor, may, show
+from dashboard.web import PageRoute, Visitor, may, program_router, show
 from store_layout.model import Strict
 
 pages = APIRouter(route_class=PageRoute, include_in_schema=False)
-api = APIRouter(route_class=ProgramRoute, tags=["audit"])
+api = program_router("audit")
 
 _PAGE = 50
 _MOST = 500

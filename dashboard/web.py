@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
-from fastapi import Depends, Form, Header, Request, Response
+from fastapi import APIRouter, Depends, Form, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
@@ -277,6 +278,7 @@ def _sorry(request: Request, error: Exception) -> Response:
 
 
 _KINDS = {
+    400: "bad-request",
     401: "not-signed-in",
     403: "not-allowed",
     404: "not-found",
@@ -298,6 +300,24 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
 )
 
 
+class Problem(BaseModel):
+    """What a program is told of an error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+
+
+def program_router(tag: str) -> APIRouter:
+    """Return a router for programs, whose errors are problem+json and stand in its document."""
+    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    answers: dict[int | str, dict[str, Any]] = {
+        status: {"description": kind.replace("-", " "), "content": content} for status, kind in _KINDS.items()
+    }
+    return APIRouter(route_class=ProgramRoute, tags=[tag], responses=answers)
+
+
 def astray(request: Request, error: Exception) -> Response:
     """Return what an address that there is none of leads to: a problem where programs ask, else a page."""
     return (problem_of if request.url.path.startswith("/v1/") else _sorry)(request, error)
@@ -306,7 +326,7 @@ def astray(request: Request, error: Exception) -> Response:
 def problem_of(_request: Request, error: Exception) -> Response:
     """Return the same for a program: problem+json (RFC 9457)."""
     status = status_of(error)
-    kind = _KINDS.get(status, "bad-request")
+    kind = _KINDS.get(status, _KINDS[400])
     told = {"type": f"urn:tillfree:{kind}", "title": kind.replace("-", " "), "status": status}
     if isinstance(error, DashboardError) and str(error):
         told["detail"] = str(error)

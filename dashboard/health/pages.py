@@ -11,10 +11,10 @@ from starlette.exceptions import HTTPException
 from dashboard.audit import Deed
 from dashboard.health.types import FaultsStand, Machine
 from dashboard.roles import Right
-from dashboard.web import PageRoute, Visitor, go, may, may_send, show
+from dashboard.web import PageRoute, Visitor, go, may, may_send, program_router, show
 
 pages = APIRouter(route_class=PageRoute, include_in_schema=False)
-api = APIRouter()
+api = program_router("health")
 
 _Look = Annotated[Visitor, Depends(may(Right.LOOK))]
 _Manages = Annotated[Visitor, Depends(may_send(Right.MANAGE))]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import Depends, Path, Response
 
 from billing.people import session_id
 from dashboard.people import deeds
 from dashboard.people.models import InviteIn, LinkOut, MeOut, PasswordIn, PeopleOut, PersonOut, RoleIn
 from dashboard.roles import Right
 from dashboard.sign_in import keep_session
-from dashboard.web import ProgramRoute, Visitor, may, may_call
+from dashboard.web import Visitor, may, may_call, program_router
 
-api = APIRouter(route_class=ProgramRoute, tags=["people"])
+api = program_router("people")
 
 _Login = Annotated[str, Path(max_length=80, description="any but those of the list is not found")]
 _Manager = Annotated[Visitor, Depends(may(Right.MANAGE))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Depends, Path
 
 from dashboard.errors import InConflict, NotFound, Refused
 from dashboard.reviews.desk import Entry, ReviewDesk
@@ -12,9 +12,9 @@ from dashboard.reviews.given import chosen
 from dashboard.reviews.models import AnswerIn, NextOut, PendingOut, ReviewOut, ReviewsOut
 from dashboard.reviews.types import Outcome
 from dashboard.roles import Right
-from dashboard.web import ProgramRoute, Visitor, may, may_call
+from dashboard.web import Visitor, may, may_call, program_router
 
-api = APIRouter(route_class=ProgramRoute, tags=["reviews"])
+api = program_router("reviews")
 
 ReviewId = Annotated[str, Path(description="as the queue calls it; any other is not found")]
 _Looks = Annotated[Visitor, Depends(may(Right.ANSWER))]

@@ -11,11 +11,11 @@ from fastapi import APIRouter, Depends, Response
 from dashboard.errors import NotFound
 from dashboard.roles import Right
 from dashboard.settings.types import Configuration, Group, Kept
-from dashboard.web import PageRoute, ProgramRoute, Visitor, may, show
+from dashboard.web import PageRoute, Visitor, may, program_router, show
 from store_layout.model import Strict
 
 pages = APIRouter(route_class=PageRoute, include_in_schema=False)
-api = APIRouter(route_class=ProgramRoute, tags=["settings"])
+api = program_router("settings")
 
 _Reads = Annotated[Visitor, Depends(may(Right.MANAGE, Right.AUDIT))]
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from fastapi import Depends, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 
+from dashboard.errors import Refused
 from dashboard.roles import Right
 from dashboard.stock import export
 from dashboard.stock.desk import MOST_UNITS
 from dashboard.stock.pages import keep_count, stock_of
-from dashboard.web import ProgramRoute, Visitor, may, may_call
+from dashboard.web import Visitor, may, may_call, program_router
 
-api = APIRouter(route_class=ProgramRoute, tags=["stock"])
+api = program_router("stock")
 
 _Look = Annotated[Visitor, Depends(may(Right.LOOK))]
 _Calls = Annotated[Visitor, Depends(may_call(Right.COUNT))]
 _Days = Annotated[int, Query(ge=1, le=366, description="today and the days before")]
+
+
+class CsvResponse(Response):
+    """A table."""
+
+    media_type = "text/csv"
 
 
 class CountIn(BaseModel):
@@ -30,12 +37,6 @@ class CountIn(BaseModel):
     filled: bool = False
     tidy: bool = False
 
-    @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
-        if self.filled == (self.units is not None):
-            raise ValueError("say units, or filled")
-        return self
-
 
 @api.get("/v1/desk/stock")
 def get_stock(who: _Look) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def get_stock(who: _Look) -> dict[str, Any]:
     return {**told, "unplaced": unplaced, "problem": now.problem}
 
 
-@api.get("/v1/desk/stock.csv")
+@api.get("/v1/desk/stock.csv", response_class=CsvResponse)
 def get_stock_csv(who: _Look) -> Response:
     """Return the same as a table."""
     stock = stock_of(who)
@@ -61,7 +62,7 @@ def get_proposals(who: _Look) -> dict[str, Any]:
     return export.proposals_document(who.desk.store_name, now.at_ns, now.proposals)
 
 
-@api.get("/v1/desk/stock/proposals.csv")
+@api.get("/v1/desk/stock/proposals.csv", response_class=CsvResponse)
 def get_proposals_csv(who: _Look) -> Response:
     """Return the same as a table."""
     return _file("replenishment", export.proposals_csv(stock_of(who).now().proposals))
@@ -73,7 +74,7 @@ def get_sales(who: _Look, days: _Days = 7) -> dict[str, Any]:
     return export.sales_document(who.desk.store_name, stock_of(who).sales(days))
 
 
-@api.get("/v1/desk/stock/sales.csv")
+@api.get("/v1/desk/stock/sales.csv", response_class=CsvResponse)
 def get_sales_csv(who: _Look, days: _Days = 7) -> Response:
     """Return the same as a table."""
     return _file("sales", export.sales_csv(stock_of(who).sales(days)))
@@ -82,6 +83,8 @@ def get_sales_csv(who: _Look, days: _Days = 7) -> Response:
 @api.post("/v1/desk/stock/counts", status_code=201)
 def count(given: CountIn, who: _Calls) -> dict[str, Any]:
     """Keep what somebody counted; return what the slot holds now."""
+    if given.filled == (given.units is not None):
+        raise Refused("say units, or filled")
     keep_count(who, given.slot_id, given.units, is_tidy=given.tidy)
     stock = stock_of(who)
     return export.slot_out(stock.slot(given.slot_id), stock.names)
@@ -90,4 +93,4 @@ def count(given: CountIn, who: _Calls) -> dict[str, Any]:
 def _file(name: str, text: str) -> Response:
     """Return a table that browsers save. It begins with a mark by which spreadsheets know UTF-8."""
     head = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return Response("\ufeff" + text, media_type="text/csv; charset=utf-8", headers=head)
+    return CsvResponse("\ufeff" + text, headers=head)

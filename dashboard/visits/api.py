@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from billing.edge import ChargeModel, DisputeModel, ReceiptModel, RefundModel
@@ -18,9 +18,9 @@ from dashboard.visits.desk import seen_moments, seen_row
 from dashboard.visits.finding import find
 from dashboard.visits.pages import MOST_UNITS, Looks, account_of, story_of, visits_of
 from dashboard.visits.types import CorrectionAsked, RefundAsked, VisitRow
-from dashboard.web import ProgramRoute, Visitor, may_call
+from dashboard.web import Visitor, may_call, program_router
 
-api = APIRouter(route_class=ProgramRoute, tags=["visits"])
+api = program_router("visits")
 _Calls = Annotated[Visitor, Depends(may_call(Right.ANSWER))]
 _Key = Annotated[
     str, Field(min_length=8, max_length=64, description="makes that it is done once, however often it is sent")

@@ -28,7 +28,6 @@ from dashboard.web import PageRoute, Visitor, go, may, may_send, show, status_of
 pages = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 Looks = Annotated[Visitor, Depends(may(Right.ANSWER, Right.MONEY))]
-SeesClips = Annotated[Visitor, Depends(may(Right.LOOK))]
 _Acts = Annotated[Visitor, Depends(may(Right.ANSWER))]
 _Sends = Annotated[Visitor, Depends(may_send(Right.ANSWER))]
 _Key = Annotated[str, Form(max_length=64)]
@@ -77,7 +76,7 @@ def visits_page(who: Looks, query: Annotated[VisitQuery, Query()]) -> Response:
 
 
 @pages.get("/visits/clips/{clip_id}/{camera_id}.mp4")
-def clip_file(who: SeesClips, clip_id: str, camera_id: str) -> Response:
+def clip_file(who: Looks, clip_id: str, camera_id: str) -> Response:
     """Return a clip, or the part of it that a browser asks for."""
     clips = visits_of(who).clips
     path = None if clips is None else clips.file(clip_id, camera_id)
