@@ -127,8 +127,8 @@ def test_a_program_counts(office: Office, desk: StockDesk) -> None:
     answer = browser.post(COUNTS, json=given, headers=head)
     assert (answer.status_code, answer.json()["level"], answer.json()["counted_by"]) == (201, 4, "operator-1")
     assert deeds(office) == [("operator-1", "stock.count", COLA, "4, seemed 2, nothing else there")]
-    for wrong in ({"slot_id": COLA}, {"slot_id": COLA, "units": -1}, {"slot_id": COLA, "units": 1, "filled": True}):
-        assert browser.post(COUNTS, json=wrong, headers=head).status_code == 400
+    for wrong, status in (({}, 422), ({"units": -1}, 400), ({"units": 1, "filled": True}, 422)):
+        assert browser.post(COUNTS, json={"slot_id": COLA, **wrong}, headers=head).status_code == status
     assert browser.post(COUNTS, json={"slot_id": "no/such/slot", "units": 1}, headers=head).status_code == 404
 
 

@@ -255,7 +255,7 @@ def test_a_note_is_kept_once(office: Office, till: Counter) -> None:
 
 
 def test_a_part_of_a_clip_is_to_be_had(office: Office, till: Counter) -> None:
-    browser = office.signed_in(Role.VIEWER)
+    browser = office.signed_in(Role.OPERATOR)
     part = browser.get("/visits/clips/170-i-1/cam1.mp4", headers={"Range": "bytes=10-19"})
     assert (part.status_code, part.content) == (206, bytes(range(10, 20)))
     assert browser.get("/visits/clips/170-i-1/cam9.mp4").status_code == 404
