@@ -13,6 +13,8 @@ from pydantic import AwareDatetime, Field
 from store_layout.model import Identifier, Strict
 
 Seconds = Annotated[float, Field(ge=0)]
+Provenance = Literal["proposed", "confirmed", "edited", "added"]
+"""Whence a label is: proposed by the pipeline and seen by nobody, confirmed or changed by a person, or a person's own."""
 
 
 class RecordedCamera(Strict):
@@ -85,7 +87,8 @@ class TrueVisit(Strict):
 class TrueInteraction(Strict):
     """A pick or a put-back as it really was, from the hand's entering the shelf to its leaving.
 
-    ``person`` and ``visit`` are null where the truth does not know; ``slot`` too.
+    ``person`` and ``visit`` are null where the truth does not know; ``slot`` too. ``provenance`` says who says so where it
+    was labelled on the dashboard: what is still ``proposed`` by the pipeline is no truth yet.
     """
 
     kind: Literal["pick", "put_back"]
@@ -97,6 +100,7 @@ class TrueInteraction(Strict):
     visit: Identifier | None = None
     from_s: Seconds
     to_s: Seconds
+    provenance: Provenance | None = None
 
 
 class Truth(Strict):

@@ -1,7 +1,7 @@
 """Reading and writing a recording's truth: truth.json and the tables beside it.
 
-Nothing but the evaluation, the reports that show it and the simulator that makes it may call
-this; a test replays a recording without its truth folder and gets the same events.
+Nothing but the evaluation, the reports that show it, the simulator that makes it and the dashboard's page that labels it may
+call this; a test replays a recording without its truth folder and gets the same events.
 Writers give the same bytes for the same data: fixed key order, fixed decimals, Unix line ends.
 """
 
@@ -63,11 +63,7 @@ def load_truth(base_dir: Path) -> LoadedTruth | None:
 def write_truth(base_dir: Path, loaded: LoadedTruth) -> None:
     """Write ``loaded`` into ``base_dir``/truth, the same bytes for the same truth."""
     folder = base_dir / TRUTH_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    document = loaded.truth.model_dump(mode="json", exclude_defaults=True)
-    document = {"version": loaded.truth.version, **document}
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / TRUTH_FILE).write_text(text + "\n", encoding="utf-8", newline="\n")
+    write_truth_file(base_dir, loaded.truth)
     for camera_id, boxes in sorted(loaded.boxes.items()):
         n = len(boxes)
         columns = (boxes.frames, boxes.ids, boxes.boxes_ltwh_px, np.ones((n, 2)), boxes.visibility)
@@ -81,6 +77,18 @@ def write_truth(base_dir: Path, loaded: LoadedTruth) -> None:
         _write_table(folder / "keypoints" / f"{camera_id}.csv", rows, KEYPOINT_FORMAT)
 
 
+def write_truth_file(base_dir: Path, truth: Truth) -> Path:
+    """Write truth.json alone and return its path; whoever reads meanwhile finds the old file or the new one, whole."""
+    file = base_dir / TRUTH_FOLDER / TRUTH_FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    document = {"version": truth.version, **truth.model_dump(mode="json", exclude_defaults=True)}
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    fresh = file.with_suffix(".new")
+    fresh.write_text(text + "\n", encoding="utf-8", newline="\n")
+    fresh.replace(file)
+    return file
+
+
 def _check_references(file: Path, truth: Truth) -> None:
     visits = {visit.id for visit in truth.visits}
     if len(visits) != len(truth.visits):
@@ -91,6 +99,9 @@ def _check_references(file: Path, truth: Truth) -> None:
             raise wrong(file, f"{where}.to_s", f"{done.to_s} is before from_s", "swap the two")
         if done.visit is not None and done.visit not in visits:
             raise wrong(file, f"{where}.visit", f"there is no visit '{done.visit}'", "name one of visits")
+        if done.provenance == "proposed" and truth.interactions_known:
+            mend = "confirm it, or write interactions_known: false"
+            raise wrong(file, f"{where}.provenance", "is the pipeline's own proposal, which nobody confirmed", mend)
 
 
 def _read_table(file: Path, columns: int) -> F64:
