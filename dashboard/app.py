@@ -19,6 +19,8 @@ from dashboard.health import pages as health
 from dashboard.live import socket
 from dashboard.people import api as people_api
 from dashboard.people import pages as people_pages
+from dashboard.recordings_desk import api as recordings_api
+from dashboard.recordings_desk import pages as recordings_pages
 from dashboard.reviews import api as reviews_api
 from dashboard.reviews import pages as reviews_pages
 from dashboard.settings import pages as settings
@@ -41,9 +43,10 @@ _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 files = APIRouter(include_in_schema=False)
 _PEOPLE = (people_pages.pages, people_api.api, audit_pages.pages, audit_pages.api, settings.pages, settings.api)
 _STOCK = (stock_pages.pages, stock_api.api)
+_RECORDINGS = (recordings_pages.pages, recordings_api.api)
 _REVIEWS = (reviews_pages.pages, reviews_api.api)
 _VISITS = (visits_pages.pages, visits_api.api)
-_WATCHED = (socket.pages, socket.sockets, *_REVIEWS, *_VISITS, *_STOCK, health.pages, health.api)
+_WATCHED = (socket.pages, socket.sockets, *_REVIEWS, *_VISITS, *_STOCK, *_RECORDINGS, health.pages, health.api)
 ROUTERS = (sign_in.router, *_WATCHED, *_PEOPLE, files)
 
 

@@ -14,6 +14,7 @@ from billing.people import People
 from dashboard.audit import AuditLog, Deed
 from dashboard.health.types import Machine
 from dashboard.live.hub import Hub
+from dashboard.recordings_desk.desk import RecordingsDesk
 from dashboard.reviews.desk import ReviewDesk
 from dashboard.roles import Right
 from dashboard.settings.types import Configuration
@@ -61,6 +62,7 @@ class Desk:
     reviews: ReviewDesk | None = None
     configuration: Configuration | None = None
     visits: VisitDesk | None = None
+    recordings: RecordingsDesk | None = None
     strangers: RateLimiter = field(default_factory=lambda: RateLimiter(1 / 6, 10))
     form_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 

@@ -46,18 +46,27 @@ def load_truth(base_dir: Path) -> LoadedTruth | None:
     Raises RecordingError with file, field and mend for whatever does not fit recordings.model.Truth
     or the table formats named there.
     """
+    truth = load_truth_file(base_dir)
+    if truth is None:
+        return None
     folder = base_dir / TRUTH_FOLDER
     file = folder / TRUTH_FILE
-    if not file.is_file():
-        return None
-    truth = read_json(file, Truth)
-    _check_references(file, truth)
     floor = _read_floor(folder / FLOOR_FILE) if (folder / FLOOR_FILE).is_file() else None
     if floor is not None and truth.floor_fps is None:
         raise wrong(file, "floor_fps", f"is missing, but {FLOOR_FILE} is there", "add the rate of its frames")
     boxes = {path.stem: _read_boxes(path) for path in sorted((folder / "boxes").glob("*.txt"))}
     keypoints = {path.stem: _read_keypoints(path) for path in sorted((folder / "keypoints").glob("*.csv"))}
     return LoadedTruth(truth, boxes, floor, keypoints)
+
+
+def load_truth_file(base_dir: Path) -> Truth | None:
+    """Read truth.json alone, or None where there is none. Raises RecordingError."""
+    file = base_dir / TRUTH_FOLDER / TRUTH_FILE
+    if not file.is_file():
+        return None
+    truth = read_json(file, Truth)
+    _check_references(file, truth)
+    return truth
 
 
 def write_truth(base_dir: Path, loaded: LoadedTruth) -> None:

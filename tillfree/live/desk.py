@@ -13,6 +13,7 @@ from dashboard.audit import AuditLog
 from dashboard.desk import Desk, SetUp
 from dashboard.health.types import Machine
 from dashboard.live.hub import Hub
+from dashboard.recordings_desk.desk import RecordingsDesk
 from dashboard.reviews.desk import ReviewDesk
 from dashboard.reviews.types import Questions
 from dashboard.roles import Right, rights_of
@@ -20,12 +21,14 @@ from dashboard.settings.types import Configuration
 from dashboard.stock.desk import StockDesk
 from store_layout.errors import InputError
 from store_layout.geometry import StoreGeometry
+from tillfree.live.run_events import seen_in
 from tillfree.live.storefile import DashboardEntry
 from tillfree.live.tap import LiveTap
 from tillfree.live.visits import LiveVisits
 from tillfree.system import system_clock
 
 AUDIT = "audit.jsonl"
+RECORDINGS = "recordings"
 
 
 class LiveDesk:
@@ -67,6 +70,7 @@ class LiveDesk:
             name, self._url, self._operators, self._geometry, self._hub, system_clock, self._setup, machine, self._audit,
             configuration=configuration, stock=self.stock, visits=self.visits.desk,
             reviews=ReviewDesk(questions, self._data, name, system_clock, self._audit.write),
+            recordings=RecordingsDesk(self._data / RECORDINGS, seen_in),
         )  # fmt: skip
         return create_app(desk)
 

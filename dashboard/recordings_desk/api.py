@@ -1,0 +1,55 @@
+"""The recordings' API, for the page and for programs: what there is, videos, and changes of labels."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Response
+from fastapi.responses import FileResponse
+
+from dashboard.audit import Deed
+from dashboard.errors import NotFound
+from dashboard.recordings_desk.export import VIDEO_TYPES, labels_out, listed_out, opened_out
+from dashboard.recordings_desk.given import ChangeIn, changed
+from dashboard.recordings_desk.pages import recordings_of
+from dashboard.roles import Right
+from dashboard.web import ProgramRoute, Visitor, may, may_call
+
+api = APIRouter(route_class=ProgramRoute, tags=["recordings"])
+
+_Look = Annotated[Visitor, Depends(may(Right.LOOK))]
+_Calls = Annotated[Visitor, Depends(may_call(Right.ANSWER))]
+_Name = Annotated[str, Path(max_length=200)]
+
+
+@api.get("/v1/desk/recordings")
+def list_recordings(who: _Look) -> dict[str, Any]:
+    """Return which recordings there are."""
+    return {"items": [listed_out(each) for each in recordings_of(who).listed()]}
+
+
+@api.get("/v1/desk/recordings/{name}")
+def get_recording(name: _Name, who: _Look) -> dict[str, Any]:
+    """Return one: cameras, slots, visits, labels, and what its run saw."""
+    return opened_out(recordings_of(who).open(name))
+
+
+@api.get("/v1/desk/recordings/{name}/videos/{camera}")
+def get_video(name: _Name, camera: str, who: _Look) -> Response:
+    """Return a camera's video, or the part of it that is asked for (Range)."""
+    path = recordings_of(who).open(name).loaded.paths.get(camera)
+    kind = None if path is None else VIDEO_TYPES.get(path.suffix.lower())
+    if path is None or kind is None or not path.is_file():
+        raise NotFound("there is no such video")
+    return FileResponse(path, media_type=kind, headers={"Cache-Control": "private, max-age=3600"})
+
+
+@api.post("/v1/desk/recordings/{name}/changes")
+def change_labels(name: _Name, given: ChangeIn, who: _Calls) -> dict[str, Any]:
+    """Change a label, or all; return them as they are now."""
+    desk = recordings_of(who)
+    opened = desk.change(name, given.revision, lambda opened: changed(opened, given))
+    if opened.history.revision != given.revision:
+        detail = given.what if given.id is None else f"{given.what} {given.id}"
+        who.desk.did(Deed(who.at_ns, who.me.name, "recording.label", name, detail))
+    return labels_out(opened)

@@ -1,0 +1,41 @@
+"""Recordings at the desk: a bundled one without its truth, and a run of it that a test makes up."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+from dashboard.recordings_desk.desk import RecordingsDesk
+from dashboard.recordings_desk.types import Seen
+from tests.dashboard.desk_rig import REPO, Office, S
+
+NAME = "put-back"
+SAMPLES = REPO / "sample_videos"
+BEGAN_NS = 1_772_442_000 * S
+SOAP = "breakfast/high/s3"
+TOKEN, SCANNED_S = "card-ben-2203", 4.266
+
+
+def seen(kind: str, at_s: float, sku: str = "blanka-soap", slot_id: str = SOAP) -> Seen:
+    """Return what a run saw."""
+    at_ns = BEGAN_NS + round(at_s * S)
+    scanned_ns = BEGAN_NS + round(SCANNED_S * S)
+    return Seen(kind, "breakfast/high", slot_id, sku, 1, at_ns, at_ns + S // 2, TOKEN, scanned_ns)  # type: ignore[arg-type]
+
+
+RUN = (seen("pick", 11.8, "montano-coffee", "breakfast/high/s1"), seen("pick", 19.3), seen("pick", 30.0))
+
+
+def recorded(office: Office, folder: Path, *, truth: bool = False, run: tuple[Seen, ...] = RUN) -> RecordingsDesk:
+    """Give a dashboard a folder with one recording, and what its run saw."""
+    place = folder / "recordings" / NAME
+    ignored = shutil.ignore_patterns("expected.json") if truth else shutil.ignore_patterns("truth", "expected.json")
+    shutil.copytree(SAMPLES / NAME, place, ignore=ignored)
+    (folder / "recordings" / "store").mkdir()
+    shutil.copy(SAMPLES / "store/layout.yaml", folder / "recordings/store")
+    (place / "run").mkdir()
+    (place / "run/events.jsonl").write_text("", encoding="utf-8")
+    desk = RecordingsDesk(folder / "recordings", lambda _file: run)
+    office.desk = dataclasses.replace(office.desk, recordings=desk)
+    return desk
