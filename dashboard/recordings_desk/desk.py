@@ -7,6 +7,7 @@ somebody else writes the truth.
 from __future__ import annotations
 
 import threading
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ from store_layout.geometry import StoreGeometry
 RUNS = ("run/events.jsonl", "events.jsonl")
 """Where a recording's run may lie, below the recording's folder."""
 _MOST_OPEN = 4
+MOST_CHANGES = 1_000_000
+"""So far apart revisions of different truths begin; browsers' numbers are exact up to 9e15."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,7 @@ class RecordingsDesk:
         if kept is not None and kept.stamps == stamps:
             return kept.opened
         try:
-            opened = self._read(name, folder, 0 if kept is None else kept.opened.history.revision + 1)
+            opened = self._read(name, folder)
         except InputError as error:
             raise Refused(str(error)) from error
         self._kept.pop(name, None)
@@ -141,7 +144,7 @@ class RecordingsDesk:
         self._kept[name] = _Kept(opened, stamps)
         return opened
 
-    def _read(self, name: str, folder: Path, revision: int) -> Opened:
+    def _read(self, name: str, folder: Path) -> Opened:
         loaded = load_recording(folder)
         truth = load_truth_file(folder) or first_truth(loaded.scans)
         seen: tuple[TrueInteraction, ...] = ()
@@ -152,8 +155,16 @@ class RecordingsDesk:
         except (InputError, OSError) as error:
             problem = str(error)
         plan = plan_of(StoreGeometry(loaded.store))
-        history = History(labels_of(truth), revision=revision)
+        history = History(labels_of(truth), revision=first_revision(truth))
         return Opened(name, loaded, plan, truth, history, seen, problem, file is not None)
+
+
+def first_revision(truth: Truth) -> int:
+    """Return where revisions of a truth that was just read begin: elsewhere for every other truth.
+
+    A page that was opened before a restart then cannot change labels that it does not show.
+    """
+    return zlib.crc32(truth.model_dump_json().encode()) * MOST_CHANGES
 
 
 def run_of(folder: Path) -> Path | None:
