@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import Depends, Path, Response
 from fastapi.responses import FileResponse
 
 from dashboard.audit import Deed
@@ -13,9 +13,9 @@ from dashboard.recordings_desk.export import VIDEO_TYPES, labels_out, listed_out
 from dashboard.recordings_desk.given import ChangeIn, changed
 from dashboard.recordings_desk.pages import recordings_of
 from dashboard.roles import Right
-from dashboard.web import ProgramRoute, Visitor, may, may_call
+from dashboard.web import Visitor, may, may_call, program_router
 
-api = APIRouter(route_class=ProgramRoute, tags=["recordings"])
+api = program_router("recordings")
 
 _Look = Annotated[Visitor, Depends(may(Right.LOOK))]
 _Calls = Annotated[Visitor, Depends(may_call(Right.ANSWER))]

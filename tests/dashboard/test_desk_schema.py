@@ -21,6 +21,7 @@ from tests.dashboard.desk_rig import PASSWORD, Office
 from tests.dashboard.health_rig import Fakery
 from tests.dashboard.people_rig import Told as Configured
 from tests.dashboard.people_rig import quick_hashes
+from tests.dashboard.recordings_rig import recorded
 from tests.dashboard.review_rig import Store, question, with_reviews
 from tests.dashboard.stock_rig import stocked
 from tests.dashboard.visits_rig import GEOMETRY, NOW, counter
@@ -42,6 +43,7 @@ def whole(office: Office, tmp_path: Path) -> Iterator[Store]:
         store = with_reviews(office, tmp_path)
         store.keeps_open = True
         store.ask(question(1, office.clock()))
+        recorded(office, tmp_path)
         yield store
 
 
