@@ -172,8 +172,11 @@ class StoreFold:
         """Whether every visit is final and billing has said what came of it, and no review is open."""
         return not self.open_reviews and all(_is_settled(visit) for visit in self.visits.values())
 
-    def forget(self, before_ns: int) -> None:
-        """Forget visits that were settled before then, with all that belongs to them alone, and scans as old."""
+    def forget(self, before_ns: int, deeds_before_ns: int) -> None:
+        """Forget visits that were settled before ``before_ns``, with all that belongs to them alone, and scans as old.
+
+        What was done in visits that were settled before ``deeds_before_ns`` is forgotten too, which is most of what a visit takes.
+        """
         kept = {name: visit for name, visit in self.visits.items() if not _is_over(visit, before_ns)}
         needed = {visit.scan_id for visit in kept.values()}
         self.visits = kept
@@ -184,21 +187,18 @@ class StoreFold:
             if visit_id in kept or self._bound_ns[person] >= before_ns
         }
         self._bound_ns = {person: at_ns for person, at_ns in self._bound_ns.items() if person in self.visit_of_person}
-        self._forget_deeds(before_ns)
+        self._forget_deeds(deeds_before_ns)
 
     def _forget_deeds(self, before_ns: int) -> None:
         """Forget interactions, reviews and changes of carts that no visit needs any more."""
+        needed = {name for name, visit in self.visits.items() if not _is_over(visit, before_ns)}
         self.reviews = {
             name: review
             for name, review in self.reviews.items()
-            if name in self.open_reviews
-            or review.at_ns >= before_ns
-            or not self.visits.keys().isdisjoint(review.visit_ids)
+            if name in self.open_reviews or review.at_ns >= before_ns or not needed.isdisjoint(review.visit_ids)
         }
         asked = {review.interaction_id for review in self.reviews.values()}
-        self.cart_events = [
-            each for each in self.cart_events if each.visit_id in self.visits or each.at_ns >= before_ns
-        ]
+        self.cart_events = [each for each in self.cart_events if each.visit_id in needed or each.at_ns >= before_ns]
         asked |= {each.interaction_id for each in self.cart_events}
         self.interactions = {
             name: each for name, each in self.interactions.items() if name in asked or each.closed_at_ns >= before_ns

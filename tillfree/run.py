@@ -101,10 +101,13 @@ class StoreRun:
             elif visit.charge is None:
                 self._order(_receipt(visit))
 
-    def forget(self, before_ns: int) -> None:
-        """Forget visits that were paid before then, and what belongs to them: a run that goes on would grow for ever."""
+    def forget(self, before_ns: int, deeds_before_ns: int) -> None:
+        """Forget visits that were paid before ``before_ns``, and what belongs to them: a run that goes on would grow for ever.
+
+        What was done in those paid before ``deeds_before_ns`` is forgotten too.
+        """
         self._checkout.forget(before_ns)
-        self.fold.forget(before_ns)
+        self.fold.forget(before_ns, deeds_before_ns)
 
     def finish(self) -> tuple[Instant, ...]:
         """End the input: last instants, open interactions and reviews, final receipts and charges.

@@ -14,6 +14,13 @@ _MANY = 50_000
 _M_ARENA_MAX = -8
 """The option's number in glibc's malloc.h."""
 _ARENAS = 2
+_M_MMAP_THRESHOLD = -3
+_PICTURE_BYTES = 256 * 1024
+"""What is as large as this, which pictures are and hardly anything else, has pages of its own that go back when it is freed.
+
+Without being told, glibc takes pictures from the heap as soon as it has seen one freed, and leaves holes of their size between
+what stays: 365 MiB of heap for 190 in use after six minutes of four cameras, 184 for 135 with this, at the same load.
+"""
 
 
 def system_clock() -> int:
@@ -52,7 +59,7 @@ def settle_memory() -> None:
 
 
 def share_memory() -> None:
-    """Have all threads that begin from now on share two heaps, where the C library is glibc; elsewhere nothing happens.
+    """Have all threads that begin from now on share two heaps, without pictures, where the C library is glibc; elsewhere nothing happens.
 
     Else each thread has its own, up to eight a core, and what a decoder, an encoder and the engine hand to each other leaves
     holes in all of them, which grow for hours.
@@ -60,6 +67,7 @@ def share_memory() -> None:
     option = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if option is not None:
         option(_M_ARENA_MAX, _ARENAS)
+        option(_M_MMAP_THRESHOLD, _PICTURE_BYTES)
 
 
 def give_back_memory() -> None:

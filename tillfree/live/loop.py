@@ -48,6 +48,8 @@ _PUBLISH_NS = _S // 5
 """Gates look at the view: five times a second is fresher than anybody walks from reader to line."""
 _TEND_NS = _S
 _FORGET_NS = 60 * _S
+_DEEDS_NS = 600 * _S
+"""What was done in visits that were paid so long ago is left to the log: nothing here asks for it."""
 _REPORTS = 50
 _TOLD = {ReportKind.DOOR_FORCED: "was forced open", ReportKind.DOOR_HELD_OPEN: "is held open"}
 """Reports of gates that an operator should hear of."""
@@ -268,7 +270,7 @@ class StoreLoop:
             self._note(now_ns)
         if now_ns - self._forgot_ns >= _FORGET_NS:
             self._forgot_ns = now_ns
-            self._parts.run.forget(now_ns - self._parts.forget_ns)
+            self._parts.run.forget(now_ns - self._parts.forget_ns, now_ns - _DEEDS_NS)
             give_back_memory()
 
     def _note(self, now_ns: int) -> None:

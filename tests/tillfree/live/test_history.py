@@ -148,13 +148,15 @@ def test_a_run_that_goes_on_for_days_does_not_grow(tmp_path: Path) -> None:
     for number in range(1, 200):
         at_ns = T0 + number * 60 * S
         store.shop(number, at_ns)
-        store.run.forget(at_ns - HOUR)
+        store.run.forget(at_ns - HOUR, at_ns - 10 * 60 * S)
     fold, state = store.run.fold, store.checkout.state
     for grows in (
         fold.visits, fold.scans, fold.visit_of_person, fold.interactions, fold.cart_events, state.final_visits,
         state.persons, fold._decisions, fold._bound_ns,
     ):  # fmt: skip
         assert len(grows) <= 63  # type: ignore[arg-type]
+    for deeds in (fold.interactions, fold.cart_events, fold._decisions):
+        assert 1 <= len(deeds) <= 13  # type: ignore[arg-type]
     assert fold.visits_opened == 199
     assert max(visit.number for visit in fold.visits.values()) == 198
     store.close()
@@ -164,7 +166,7 @@ def test_forgetting_leaves_what_is_not_paid(tmp_path: Path) -> None:
     store = ToldRun(tmp_path)
     store.billing.is_away = True
     store.shop(1, T0)
-    store.run.forget(T0 + 10 * HOUR)
+    store.run.forget(T0 + 10 * HOUR, T0 + 10 * HOUR)
     assert list(store.run.fold.visits) == ["visit-s1"]
     assert list(store.run.fold.scans) == ["s1"]
     store.close()
