@@ -248,6 +248,7 @@ def _takes_the_data_and_leaves(phone: Phone) -> None:
     page.wait_for_url("**/sign-in?next=/receipts")
 
 
+@pytest.mark.slow
 def test_the_same_in_french(browser: Browser, shop: Shop) -> None:
     with a_phone(browser, shop, "fr-FR") as phone:
         page = phone.page

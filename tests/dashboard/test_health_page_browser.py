@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from dashboard.roles import Role
-from tests.dashboard.browser_rig import WIDER, WIDTHS, Open, Watched, serious
+from tests.dashboard.browser_rig import WIDER, Open, Watched, serious
 from tests.dashboard.health_rig import FAULT, Fakery
 
 pytestmark = pytest.mark.browser
@@ -23,8 +23,15 @@ def machine(watched: Watched) -> Fakery:
     return found
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        ("desk", "light"),
+        ("phone", "dark"),
+        pytest.param("desk", "dark", marks=pytest.mark.slow),
+        pytest.param("phone", "light", marks=pytest.mark.slow),
+    ],
+)
 def test_a_manager_closes_and_opens(opened: Open, machine: Fakery, width: str, scheme: str) -> None:
     page = opened(Role.MANAGER, width, color_scheme=scheme)
     page.get_by_role("link", name="Health").click()

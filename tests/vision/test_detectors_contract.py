@@ -271,6 +271,7 @@ def test_pt_weights_without_ultralytics_name_the_extra(tmp_path: Path, monkeypat
         load_detector(weights)
 
 
+@pytest.mark.slow
 @pytest.mark.ultralytics
 def test_pt_weights_that_are_none_are_told_in_one_line(tmp_path: Path) -> None:
     pytest.importorskip("ultralytics", reason="needs the extra 'ultralytics'")

@@ -56,6 +56,7 @@ def test_a_window_is_whole_rounds() -> None:
     assert [window_s(each) for each in (33.0, 60.0, 90.0)] == [66.0, 60.0, 90.0]
 
 
+@pytest.mark.slow
 def test_a_soak_that_was_cut_off_says_how_long_it_was(tmp_path: Path, repo_dir: Path) -> None:
     file, rows = tmp_path / "cut.samples.jsonl", samples(30, 0.0)
     lines = "".join(json.dumps(asdict(row)) + "\n" for row in rows)
