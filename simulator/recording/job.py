@@ -34,6 +34,7 @@ class Job:
         parts = {
             "scenario": self.loaded.scenario.model_dump(mode="json"),
             "store": self.loaded.store.model_dump(mode="json"),
+            "catalogue": self._catalogue(),
             "seed": self.seed,
             "cameras": self.cameras,
             "settings": self.settings.model_dump(mode="json"),
@@ -41,6 +42,11 @@ class Job:
         }
         text = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def _catalogue(self) -> dict[str, object] | None:
+        """What products look like, where the scenario brings a catalogue; the simulator's own is part of the program."""
+        found = self.loaded.catalogue
+        return None if found is None else {sku: spec.model_dump(mode="json") for sku, spec in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ class Director:
     def __init__(self, loaded: LoadedScenario, seed: int) -> None:
         self.loaded, self.scenario, self.seed = loaded, loaded.scenario, seed
         self.geometry = StoreGeometry(loaded.store)
-        self.specs = specs_for(loaded.store.products, load_specs())
+        self.specs = specs_for(loaded.store.products, load_specs() if loaded.catalogue is None else loaded.catalogue)
         self.shelves = Shelves(self.geometry, self.specs, self.scenario.stock, seed)
         self.start_items = [_standing(unit) for unit in self.shelves.units.values()]
         self.floor = FloorMap(self.geometry)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from simulator.packaging import PackagingSpec, load_specs
 from simulator.scenario.errors import ScenarioError
 from simulator.scenario.model import Scenario, Shopper
 from store_layout.files import load_store, read_model
@@ -13,18 +15,22 @@ from store_layout.model import Store
 
 @dataclass(frozen=True, slots=True)
 class LoadedScenario:
-    """A scenario and its store. ``file`` and ``layout_path`` are None where they were made in memory."""
+    """A scenario and its store. ``file`` and ``layout_path`` are None where they were made in memory.
+
+    ``catalogue``: what products look like, by SKU; None for the simulator's own.
+    """
 
     scenario: Scenario
     store: Store
     file: Path | None = None
     layout_path: Path | None = None
+    catalogue: Mapping[str, PackagingSpec] | None = None
 
 
 def load_scenario(file: Path) -> LoadedScenario:
     """Read ``file`` and its layout and check that every slot and gate that it names exists.
 
-    Raises ScenarioError with file, field and mend; LayoutError where the layout is wrong.
+    Raises ScenarioError with file, field and mend; LayoutError where the layout is wrong; SimulatorError for a wrong catalogue.
     """
     scenario = read_model(file, Scenario, ScenarioError)
     layout_path = file.parent / scenario.layout
@@ -33,7 +39,8 @@ def load_scenario(file: Path) -> LoadedScenario:
         raise ScenarioError(message, file=file, field="layout", mend="the path is relative to the scenario file")
     store = load_store(layout_path)
     check_scenario(scenario, store, file)
-    return LoadedScenario(scenario, store, file, layout_path)
+    catalogue = None if scenario.packaging is None else load_specs(file.parent / scenario.packaging)
+    return LoadedScenario(scenario, store, file, layout_path, catalogue)
 
 
 def check_scenario(scenario: Scenario, store: Store, file: Path | None = None) -> None:

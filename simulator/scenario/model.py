@@ -197,12 +197,13 @@ class Stock(Strict):
 
 
 class Scenario(Strict):
-    """A whole scenario file. ``layout`` is relative to it."""
+    """A whole scenario file. ``layout``, and ``packaging`` where the catalogue of invented products is another, are relative to it."""
 
     version: Literal[1]
     name: Identifier
     description: str = ""
     layout: str
+    packaging: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     duration_s: Annotated[float, Field(gt=1, le=3600)]
     started_at: AwareDatetime = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
