@@ -28,8 +28,11 @@ from billing.migrations import HEAD, revision, upgrade
 _BUSY_TIMEOUT_MS = 10_000
 """How long a writer waits for another: writes take milliseconds, so this is never reached in health."""
 
-_CACHE_KIB = 65_536
+CACHE_KIB = 65_536
 """SQLite's page cache: holds the inner pages of all indices of a million visits; measured by benchmarks/billing.py."""
+
+ONE_STORE_CACHE_KIB = 1_024
+"""For the books of one store in the store's own process: asked a few times a visit, and each connection has a cache."""
 
 _BEGIN_READING, _BEGIN_WRITING = Prepared(text("BEGIN")), Prepared(text("BEGIN IMMEDIATE"))
 
@@ -46,14 +49,16 @@ class BillingStore:
     An empty database is set up; one of an earlier version must be migrated before (``migrate``).
     """
 
-    def __init__(self, database: Path | str) -> None:
+    def __init__(self, database: Path | str, cache_kib: int = CACHE_KIB) -> None:
         """``database`` is SQLite's file, or a URL (``postgresql://user@host/name``).
+
+        ``cache_kib`` is what each of SQLite's connections keeps in memory at most.
 
         Raises:
             DatabaseUnavailable: it cannot be opened.
             BillingError: the database is of another version than this code.
         """
-        self._engine = _engine(database)
+        self._engine = _engine(database, cache_kib)
         found = _revision(self._engine)
         if found is None:
             upgrade(self._engine)
@@ -64,7 +69,7 @@ class BillingStore:
             )
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         # SQLite forgets what it read when another connection has written: with one that writes all, pages stay in memory.
-        self._writing = _engine(database) if self._is_sqlite else self._engine
+        self._writing = _engine(database, cache_kib) if self._is_sqlite else self._engine
         # PostgreSQL's readers see each table as of its own moment anyway, so they need no BEGIN and COMMIT on the way.
         alone = {} if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         self._reading = self._engine.execution_options(**alone)
@@ -170,7 +175,7 @@ def _revision(engine: Engine) -> str | None:
         raise DatabaseUnavailable(f"{where} cannot be opened: {error.orig}") from error
 
 
-def _engine(database: Path | str) -> Engine:
+def _engine(database: Path | str, cache_kib: int = CACHE_KIB) -> Engine:
     if isinstance(database, str):
         url = make_url(database)
         if url.drivername == "postgresql":
@@ -188,16 +193,16 @@ def _engine(database: Path | str) -> Engine:
         connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000},
         hide_parameters=True,  # tokens and hashes have no place in an error's text, which is logged
     )
-    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "connect", lambda connection, _record: _prepare(connection, cache_kib))
     return engine
 
 
-def _prepare(connection: Any, _record: object) -> None:
+def _prepare(connection: Any, cache_kib: int) -> None:
     """Set up one SQLite connection; transactions are begun by ``BillingStore``, not by the driver."""
     connection.isolation_level = None
     cursor = connection.cursor()
     _use_wal(cursor)
-    for pragma in ("foreign_keys = ON", "synchronous = FULL", f"cache_size = -{_CACHE_KIB}"):
+    for pragma in ("foreign_keys = ON", "synchronous = FULL", f"cache_size = -{cache_kib}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -19,7 +19,7 @@ from billing.outbox import Outbox
 from billing.pricebook import PriceBook
 from billing.service import BillingService
 from billing.shoppers import Shoppers
-from billing.store import BillingStore
+from billing.store import ONE_STORE_CACHE_KIB, BillingStore
 from billing.types import BillingPort
 from billing.worker import Worker, chores, forgetting
 from store_layout.errors import InputError
@@ -96,7 +96,7 @@ def _embedded(
     stack: ExitStack,
 ) -> LiveBooks:
     database = data / DATABASE
-    store = BillingStore(database)
+    store = BillingStore(database, ONE_STORE_CACHE_KIB)
     stack.callback(store.close)
     gateway, desk = make_gateway(config.gateway, sandbox_journal(database))
     keyring = open_keyring(secrets_file(database, None))
@@ -153,7 +153,7 @@ def _app(
 ) -> FastAPI:
     """Return the shopper's page and billing's API, on connections of their own, which the app closes."""
     gateway, desk = made
-    store = BillingStore(database)
+    store = BillingStore(database, ONE_STORE_CACHE_KIB)
     page = make_page(store, desk, keyring, settings.page, shop.url or f"http://{shop.host}:{shop.port}")
     outbox = make_outbox(store, settings.outbox, settings.mail, settings.page.zone)
     news = make_news(config.gateway)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from threading import Lock
 from typing import Annotated, Self
@@ -48,38 +48,38 @@ class ClipRequest:
             raise ValueError(f"to_ns: {self.to_ns} is not after from_ns = {self.from_ns}")
 
 
-def clip_of_interaction(
-    interaction: Interaction, cameras: Iterable[str], settings: EvidenceSettings, review: ReviewOpened | None = None
-) -> ClipRequest:
+def clip_of_interaction(interaction: Interaction, cameras: Iterable[str], settings: EvidenceSettings) -> ClipRequest:
     """Return what to ask for: the cameras that gave evidence, or all ``cameras`` where none did."""
     shown = {frame.camera_id for frame in interaction.evidence}
     times = [interaction.opened_at_ns, interaction.closed_at_ns]
+    from_ns, to_ns = _interval(min(times), max(times), settings)
     return ClipRequest(
         clip_id=f"{interaction.opened_at_ns // _S}-{interaction.interaction_id}",
         camera_ids=tuple(each for each in cameras if not shown or each in shown),
-        **_interval(min(times), max(times), settings),
+        from_ns=from_ns,
+        to_ns=to_ns,
         interaction_id=interaction.interaction_id,
-        review_ids=() if review is None else (review.review_id,),
-        visit_ids=() if review is None else review.visit_ids,
     )
 
 
 def clip_of_review(review: ReviewOpened, cameras: Iterable[str], settings: EvidenceSettings) -> ClipRequest:
     """Return what to ask for where no interaction is known: all ``cameras`` around the review's beginning."""
+    from_ns, to_ns = _interval(review.at_ns, review.at_ns, settings)
     return ClipRequest(
         clip_id=f"{review.at_ns // _S}-{review.review_id}",
         camera_ids=tuple(cameras),
-        **_interval(review.at_ns, review.at_ns, settings),
+        from_ns=from_ns,
+        to_ns=to_ns,
         interaction_id=review.interaction_id,
         review_ids=(review.review_id,),
         visit_ids=review.visit_ids,
     )
 
 
-def _interval(began_ns: int, ended_ns: int, settings: EvidenceSettings) -> dict[str, int]:
+def _interval(began_ns: int, ended_ns: int, settings: EvidenceSettings) -> tuple[int, int]:
     from_ns = began_ns - round(settings.before_s * _S)
     to_ns = ended_ns + round(settings.after_s * _S)
-    return {"from_ns": from_ns, "to_ns": max(from_ns + 1, min(to_ns, from_ns + round(settings.clip_max_s * _S)))}
+    return from_ns, max(from_ns + 1, min(to_ns, from_ns + round(settings.clip_max_s * _S)))
 
 
 class ClipNote(Strict):
@@ -107,10 +107,47 @@ class ClipNote(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A clip that is there."""
+    """A clip that is there, in ``folder`` of them all: what its note says, in a fifth of the note's memory."""
 
-    path: Path
-    note: ClipNote
+    folder: Path
+    clip_id: str
+    camera_id: str
+    interaction_id: str | None
+    review_ids: tuple[str, ...]
+    visit_ids: tuple[str, ...]
+    from_ns: int
+    to_ns: int
+    first_ns: int
+    last_ns: int
+    pictures: int
+    blurred: bool
+    hidden_pictures: int
+    is_whole: bool
+    made_at_ns: int
+    size_bytes: int
+
+    @classmethod
+    def of(cls, folder: Path, note: ClipNote) -> Self:
+        """Return the clip that a note describes."""
+        return cls(folder, **{each.name: getattr(note, each.name) for each in fields(cls) if each.name != "folder"})
+
+    @property
+    def path(self) -> Path:
+        """Where its video is."""
+        return self.folder / self.clip_id / f"{self.camera_id}.mp4"
+
+    @property
+    def note(self) -> ClipNote:
+        """What is written beside it."""
+        return ClipNote(**{name: getattr(self, name) for name in ClipNote.model_fields if name != "version"})
+
+    def linked(self, review_ids: Iterable[str], visit_ids: Iterable[str]) -> Self:
+        """Return the clip with further reviews and visits."""
+        return replace(
+            self,
+            review_ids=_joined(self.review_ids, review_ids),
+            visit_ids=_joined(self.visit_ids, visit_ids),
+        )
 
 
 class ClipStore:
@@ -121,7 +158,7 @@ class ClipStore:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         self._folder, self._lock = folder, Lock()
-        self._clips = {(clip.note.clip_id, clip.note.camera_id): clip for clip in _swept(folder)}
+        self._clips = {(clip.clip_id, clip.camera_id): clip for clip in _swept(folder)}
 
     def draft(self, clip_id: str, camera_id: str) -> Path:
         """Return where to write a clip's video before it is ``add``-ed. Raises OSError."""
@@ -140,13 +177,12 @@ class ClipStore:
         Raises OSError.
         """
         with self._lock:
-            before = self._clips.get((note.clip_id, note.camera_id))
+            clip = Clip.of(self._folder, note)
+            before = self._clips.get((clip.clip_id, clip.camera_id))
             if before is not None:
-                note = _linked(note, before.note.review_ids, before.note.visit_ids)
-            path = draft.with_suffix("")
-            path.with_suffix(".json").unlink(missing_ok=True)
-            draft.replace(path)
-            clip = Clip(path, note)
+                clip = clip.linked(before.review_ids, before.visit_ids)
+            clip.path.with_suffix(".json").unlink(missing_ok=True)
+            draft.replace(clip.path)
             _write_note(clip)
             self._clips[note.clip_id, note.camera_id] = clip
             return clip
@@ -154,11 +190,11 @@ class ClipStore:
     def link(self, clip_id: str, review_ids: Collection[str], visit_ids: Collection[str]) -> int:
         """Note further reviews and visits of a clip; return how many cameras' clips there are. Raises OSError."""
         with self._lock:
-            same = [clip for clip in self._clips.values() if clip.note.clip_id == clip_id]
+            same = [clip for clip in self._clips.values() if clip.clip_id == clip_id]
             for clip in same:
-                linked = Clip(clip.path, _linked(clip.note, review_ids, visit_ids))
+                linked = clip.linked(review_ids, visit_ids)
                 _write_note(linked)
-                self._clips[clip_id, clip.note.camera_id] = linked
+                self._clips[clip_id, clip.camera_id] = linked
             return len(same)
 
     def has(self, clip_id: str) -> bool:
@@ -178,11 +214,11 @@ class ClipStore:
 
     def of_review(self, review_id: str) -> tuple[Clip, ...]:
         """Return a review's clips."""
-        return tuple(clip for clip in self.clips() if review_id in clip.note.review_ids)
+        return tuple(clip for clip in self.clips() if review_id in clip.review_ids)
 
     def of_visit(self, visit_id: str) -> tuple[Clip, ...]:
         """Return a visit's clips."""
-        return tuple(clip for clip in self.clips() if visit_id in clip.note.visit_ids)
+        return tuple(clip for clip in self.clips() if visit_id in clip.visit_ids)
 
     def delete_visit(self, visit_id: str) -> int:
         """Delete a visit's clips, also those that are of other visits, too; return how many. Raises OSError."""
@@ -190,7 +226,7 @@ class ClipStore:
 
     def delete_older(self, than_ns: int) -> int:
         """Delete clips whose interval ended before ``than_ns``; return how many. Raises OSError."""
-        return self._delete([clip for clip in self.clips() if clip.note.to_ns < than_ns])
+        return self._delete([clip for clip in self.clips() if clip.to_ns < than_ns])
 
     def delete_oldest(self, open_reviews: Collection[str] | None) -> bool:
         """Delete the oldest clip of which no review is open, and tell whether there was one. Raises OSError.
@@ -198,7 +234,7 @@ class ClipStore:
         None says that nobody knows which are open: then only clips that no review ever asked for are deleted.
         """
         for clip in self.clips():
-            asked = set(clip.note.review_ids)
+            asked = set(clip.review_ids)
             if not asked or (open_reviews is not None and asked.isdisjoint(open_reviews)):
                 return self._delete([clip]) == 1
         return False
@@ -207,13 +243,13 @@ class ClipStore:
     def size_bytes(self) -> int:
         """What all clips take."""
         with self._lock:
-            return sum(clip.note.size_bytes for clip in self._clips.values())
+            return sum(clip.size_bytes for clip in self._clips.values())
 
     def _delete(self, clips: Iterable[Clip]) -> int:
         count = 0
         with self._lock:
             for clip in clips:
-                if self._clips.pop((clip.note.clip_id, clip.note.camera_id), None) is not None:
+                if self._clips.pop((clip.clip_id, clip.camera_id), None) is not None:
                     clip.path.with_suffix(".json").unlink(missing_ok=True)
                     clip.path.unlink(missing_ok=True)
                     _remove_if_empty(clip.path.parent)
@@ -222,16 +258,11 @@ class ClipStore:
 
 
 def _age(clip: Clip) -> tuple[int, str, str]:
-    return clip.note.to_ns, clip.note.clip_id, clip.note.camera_id
+    return clip.to_ns, clip.clip_id, clip.camera_id
 
 
 def _joined(known: Iterable[str], more: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*known, *more]))
-
-
-def _linked(note: ClipNote, review_ids: Iterable[str], visit_ids: Iterable[str]) -> ClipNote:
-    more = {"review_ids": _joined(note.review_ids, review_ids), "visit_ids": _joined(note.visit_ids, visit_ids)}
-    return note.model_copy(update=more)
 
 
 def _write_note(clip: Clip) -> None:
@@ -250,23 +281,25 @@ def _swept(folder: Path) -> Iterator[Clip]:
     for place in sorted(each for each in folder.iterdir() if each.is_dir()):
         for part in place.glob(f"*{_PART}"):
             part.unlink()
-        notes = {path.with_suffix(".mp4"): _read_note(path) for path in sorted(place.glob("*.json"))}
-        for path, note in notes.items():
-            if note is None or not path.is_file():
+        clips = {path.with_suffix(".mp4"): _read_clip(folder, path) for path in sorted(place.glob("*.json"))}
+        for path, clip in clips.items():
+            if clip is None or not path.is_file():
                 path.with_suffix(".json").unlink()
             else:
-                yield Clip(path, note)
+                yield clip
         for path in place.glob("*.mp4"):
-            if notes.get(path) is None:
+            if clips.get(path) is None:
                 path.unlink()
         _remove_if_empty(place)
 
 
-def _read_note(path: Path) -> ClipNote | None:
+def _read_clip(folder: Path, note: Path) -> Clip | None:
+    """Return the clip that a note is of; None for a note that is damaged, or of another clip than it lies beside."""
     try:
-        return ClipNote.model_validate_json(path.read_bytes())
+        clip = Clip.of(folder, ClipNote.model_validate_json(note.read_bytes()))
     except ValidationError:
         return None
+    return clip if clip.path == note.with_suffix(".mp4") else None
 
 
 def _remove_if_empty(place: Path) -> None:

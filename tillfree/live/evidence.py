@@ -16,7 +16,7 @@ import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Lock
 
@@ -47,7 +47,7 @@ _TIDY_NS = _S
 _WAIT_S = 0.5
 _LOOK_S = 0.05
 _INTERACTIONS = 1_000
-"""Interactions that are remembered for reviews about them, which mostly open at once: hours of a busy store."""
+"""Interactions of which is remembered where to look, for reviews about them, which mostly open at once: hours of a busy store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Evidence:
         self._maker = ClipMaker(self._ring, self._detections, self._cameras, settings, clock)
         self._queue = ClipQueue(settings.jobs_max)
         self._links: deque[ClipRequest] = deque()
-        self._interactions: OrderedDict[str, Interaction] = OrderedDict()
+        self._shown: OrderedDict[str, ClipRequest] = OrderedDict()
         self._lock = Lock()
         self._made = self._refused = self._failed = 0
         self._problem: str | None = None
@@ -147,9 +147,10 @@ class Evidence:
         """Hear of what was written to the log: ask for clips of reviews, and as the settings say of interactions."""
         match event:
             case Interaction():
-                self._remember(event)
+                shown = clip_of_interaction(event, self._cameras, self._settings)
+                self._remember(event.interaction_id, shown)
                 if self._settings.clips == "interactions":
-                    self.cut(clip_of_interaction(event, self._cameras, self._settings))
+                    self.cut(shown)
             case ReviewOpened():
                 self.reviewed(event)
             case _:
@@ -159,10 +160,10 @@ class Evidence:
         """Ask for a clip of what an operator is asked about; return as ``cut``, False where no clips are wanted."""
         if self._settings.clips == "none":
             return False
-        about = self._interactions.get(review.interaction_id or "")
-        if about is None:
+        shown = self._shown.get(review.interaction_id or "")
+        if shown is None:
             return self.cut(clip_of_review(review, self._cameras, self._settings))
-        return self.cut(clip_of_interaction(about, self._cameras, self._settings, review))
+        return self.cut(replace(shown, review_ids=(review.review_id,), visit_ids=review.visit_ids))
 
     def cut(self, request: ClipRequest) -> bool:
         """Ask for a clip once its video is there; return whether it will be tried.
@@ -232,10 +233,10 @@ class Evidence:
             self._queue.done()
         return True
 
-    def _remember(self, interaction: Interaction) -> None:
-        self._interactions[interaction.interaction_id] = interaction
-        while len(self._interactions) > _INTERACTIONS:
-            self._interactions.popitem(last=False)
+    def _remember(self, interaction_id: str, shown: ClipRequest) -> None:
+        self._shown[interaction_id] = shown
+        while len(self._shown) > _INTERACTIONS:
+            self._shown.popitem(last=False)
 
     def _is_due(self, job: ClipJob) -> bool:
         if self._ring.is_whole:

@@ -44,7 +44,7 @@ class Admitted:
 class GateMemory:
     """Decisions by gate and key, and the passes that were taken. Safe to use from several threads."""
 
-    def __init__(self, path: Path, repeat_ns: int, compact_after: int = 5_000) -> None:
+    def __init__(self, path: Path, repeat_ns: int, compact_after: int = 1_000) -> None:
         """A scan that comes again within ``repeat_ns`` is the same; the file is written anew after so many admissions.
 
         Raises InputError where the file is in use, damaged, or cannot be opened.

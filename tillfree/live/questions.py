@@ -74,7 +74,7 @@ class LiveQuestions:
     def _clips_by_review(self, wanted: Collection[str]) -> dict[str, tuple[ClipRow, ...]]:
         found: dict[str, tuple[ClipRow, ...]] = {}
         for clip in self.evidence.store.clips():
-            for review_id in clip.note.review_ids:
+            for review_id in clip.review_ids:
                 if review_id in wanted:
                     found[review_id] = (*found.get(review_id, ()), _clip(clip))
         return found
@@ -111,14 +111,13 @@ def _near(row: VisitRow, *, is_asked: bool) -> Near:
 
 
 def _clip(clip: Clip) -> ClipRow:
-    note = clip.note
     return ClipRow(
-        note.clip_id,
-        note.camera_id,
-        note.first_ns,
-        note.last_ns,
-        note.pictures,
-        note.hidden_pictures,
-        note.blurred,
-        note.is_whole,
+        clip.clip_id,
+        clip.camera_id,
+        clip.first_ns,
+        clip.last_ns,
+        clip.pictures,
+        clip.hidden_pictures,
+        clip.blurred,
+        clip.is_whole,
     )

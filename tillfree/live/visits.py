@@ -164,31 +164,24 @@ class KeptClips:
 
     def near(self, from_ns: int, to_ns: int) -> tuple[ClipOf, ...]:
         """See ``Clips.near``."""
-        notes = (clip.note for clip in self.store.clips())
         return tuple(
             ClipOf(
-                note.clip_id,
-                note.camera_id,
-                note.interaction_id,
-                note.review_ids,
-                note.from_ns,
-                note.to_ns,
-                note.is_whole,
+                clip.clip_id,
+                clip.camera_id,
+                clip.interaction_id,
+                clip.review_ids,
+                clip.from_ns,
+                clip.to_ns,
+                clip.is_whole,
             )
-            for note in notes
-            if note.from_ns <= to_ns and note.to_ns >= from_ns
+            for clip in self.store.clips()
+            if clip.from_ns <= to_ns and clip.to_ns >= from_ns
         )
 
     def file(self, clip_id: str, camera_id: str) -> Path | None:
         """See ``Clips.file``. Only what the store of clips knows is a clip."""
-        return next(
-            (
-                each.path
-                for each in self.store.clips()
-                if (each.note.clip_id, each.note.camera_id) == (clip_id, camera_id)
-            ),
-            None,
-        )
+        found = self.store.find(clip_id, camera_id)
+        return None if found is None else found.path
 
 
 class FeederThread:
