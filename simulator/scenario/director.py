@@ -46,6 +46,8 @@ F64 = NDArray[np.float64]
 PATIENCE_S = 25.0
 """Nobody waits longer than this for a way to be free."""
 RETRY_S = 0.5
+STREET_FULL_TICKS = 40
+"""After so many ticks without room at the far end of the street, anywhere in it will do."""
 STAND_OFF_M = (0.42, 0.38, 0.48, 0.34)
 """Distances from the shelf's front, liked best first."""
 SIDEWAYS_M = (0.0, 0.12, -0.12, 0.24, -0.24, 0.36, -0.36, 0.48, -0.48)
@@ -84,7 +86,7 @@ class Director:
         self.ownings: list[Owning] = []
         self.scans: list[Scan] = []
         self.marks: dict[str, float] = {}
-        self._streets: dict[str, F64] = {}
+        self._streets: dict[str, tuple[F64, F64]] = {}
         self._plays: dict[type, Callable[[Actor, object], bool]] = {
             Enter: self._enter, WalkTo: self._walk_to, LookAt: self._look_at, Reach: self._reach,
             Pick: self._pick, PutBack: self._put_back, HandOver: self._hand_over,
@@ -211,14 +213,14 @@ class Director:
             raise self._wrong(actor, f"{why} for {PATIENCE_S:.0f} s", "move the others, or come at another time")
         actor.stay(RETRY_S)
 
-    def _street(self, gate: GatePlace, rng: np.random.Generator) -> F64:
-        """A place outside a gate where no camera sees a person, as far away as there is."""
+    def _street(self, gate: GatePlace, rng: np.random.Generator, is_full: bool = False) -> F64:
+        """A place outside a gate where no camera sees a person: as far away as there is, or anywhere where that ``is_full``."""
         if gate.gate_id not in self._streets:
             self._streets[gate.gate_id] = self._find_street(gate)
-        near = self._streets[gate.gate_id]
-        return np.array(near[int(rng.integers(len(near)))])
+        places = self._streets[gate.gate_id][is_full]
+        return np.array(places[int(rng.integers(len(places)))])
 
-    def _find_street(self, gate: GatePlace) -> F64:
+    def _find_street(self, gate: GatePlace) -> tuple[F64, F64]:
         centres = self.floor.centres_m[self.floor.free]
         outside = centres[gate.side(centres) < -0.3]
         if not len(outside):
@@ -231,7 +233,8 @@ class Director:
                 points = np.column_stack([outside, np.full(len(outside), height)])
                 seen += self.geometry.sees(camera_id, points)
         far = np.sqrt(((outside - gate.line_m.mean(axis=0)) ** 2).sum(axis=1)) - 10 * seen
-        return np.asarray(outside[far > far.max() - 0.5])
+        unseen = seen == seen.min()
+        return np.asarray(outside[far > far.max() - 0.5]), np.asarray(outside[unseen])
 
     def _enter(self, actor: Actor, action: object) -> bool:
         assert isinstance(action, Enter)
@@ -256,8 +259,10 @@ class Director:
 
     def _appear(self, actor: Actor, gate: GatePlace, at_s: float) -> bool:
         """Stand in the street as soon as there is room; False, as the walk to the gate comes next."""
-        for tick in range(math.ceil(at_s / TICK_S), math.ceil((at_s + PATIENCE_S) / TICK_S), 5):
-            spot = self._street(gate, stream(self.seed, "street", actor.id, tick))
+        first = math.ceil(at_s / TICK_S)
+        for tick in range(first, math.ceil((at_s + PATIENCE_S) / TICK_S), 5):
+            is_full = tick - first >= STREET_FULL_TICKS
+            spot = self._street(gate, stream(self.seed, "street", actor.id, tick), is_full)
             if apart_m(spot[None], tick, True, self._others(actor)) >= APART_M:
                 actor.motion.first_tick = tick
                 actor.motion.places_m.append((float(spot[0]), float(spot[1])))
