@@ -18,6 +18,11 @@ from tillfree.errors import ExitCode, MissingExtra, NotAsExpected, OutOfReach
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("tillfree.commands.demo", "demo", "Run the main job on a bundled recording and show the receipts."),
     "run": ("tillfree.commands.run", "run", "Run a store: cameras, gates and billing, until it is told to end."),
+    "dashboard": (
+        "tillfree.commands.dashboard",
+        "dashboard",
+        "Look at a run that has ended, on the pages that it had.",
+    ),
     "vision-worker": (
         "tillfree.commands.vision_worker",
         "vision_worker",

@@ -16,8 +16,8 @@ import pytest
 from rich.console import Console
 
 from tests.tillfree.live.camera_rig import REPO
-from tillfree.commands.demo import SAMPLES, _store_file, wants_dashboard
-from tillfree.live.storefile import load_store_file
+from tillfree.commands.demo import SAMPLES, STORE, _store_file, wants_dashboard
+from tillfree.live.storefile import STORE_FILE, load_store_file
 
 LINK = re.compile(rb"(http://127\.0\.0\.1:\d+)/setup\?token=\S+")
 
@@ -60,4 +60,6 @@ def test_at_a_terminal_it_ends_with_the_dashboard_and_ctrl_c_ends_that(tmp_path:
         except OSError:  # the other end is closed
             break
     assert process.wait(60) == 0, said[-2_000:]
+    assert b"tillfree dashboard" in said
+    assert (tmp_path / STORE / STORE_FILE).exists()
     os.close(ours)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -19,11 +19,13 @@ from store_layout.errors import InputError
 from tillfree.console import ReplayScreen, show_receipts
 from tillfree.errors import NotAsExpected
 from tillfree.evaluation.expected import Expected, differences, load_expected
-from tillfree.live.storefile import load_store_file
+from tillfree.live.storefile import STORE_FILE, load_store_file
 from tillfree.replay import ReplayOptions, replay
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_videos"
 DEFAULT = "put-back"
+STORE = "store"
+"""Where the demo's store is, within its folder."""
 _LISTEN, _DASHBOARD = 8400, 8500
 
 
@@ -42,7 +44,7 @@ def demo(
     """Run the main job on a bundled recording: from its pixels to receipts and charges. Then serve it on the dashboard.
 
     The dashboard shows the recording again and again, as if it were live, until Ctrl-C; it is left out where there is no
-    terminal, or CI is set. Ends with exit code 5 where the receipts differ from those that the recording's truth expects.
+    terminal, or CI is set. `tillfree dashboard` shows what it left. Ends with exit code 5 where the receipts differ from those that the recording's truth expects.
     """
     place = _find(name)
     loaded, expected = load_recording(place), load_expected(place) or Expected(version=1)
@@ -58,7 +60,7 @@ def demo(
         raise NotAsExpected(f"the receipts are not those expected: {'; '.join(found)}")
     console.print("[green]All receipts are as expected.[/] Open the report in a browser.")
     if wants_dashboard(console, os.environ) if dashboard is None else dashboard:
-        _serve(console, place)
+        _serve(console, place, out / STORE)
 
 
 def wants_dashboard(console: Console, environ: Mapping[str, str]) -> bool:
@@ -66,15 +68,18 @@ def wants_dashboard(console: Console, environ: Mapping[str, str]) -> bool:
     return console.is_terminal and not environ.get("CI")
 
 
-def _serve(console: Console, place: Path) -> None:
-    """Play the recording as if it were live, in a store of its own of which nothing is left behind."""
+def _serve(console: Console, place: Path, folder: Path) -> None:
+    """Play the recording as if it were live, in a new store in ``folder``, in place of the last demo's."""
     from tillfree.commands.run import run_store  # takes a second, which the replay need not wait for
     from tillfree.live.store import AsLive
 
-    with TemporaryDirectory(prefix="tillfree-demo-") as folder:
-        config = load_store_file(_store_file(Path(folder), place), {})
-        console.print("\nThe recording now plays again and again, as if it were live. Ctrl-C ends it.")
-        run_store(config, AsLive(place, loop=True), None, console)
+    if (folder / STORE_FILE).exists():
+        shutil.rmtree(folder)
+    folder.mkdir(exist_ok=True)
+    config = load_store_file(_store_file(folder, place), {})
+    console.print("\nThe recording now plays again and again, as if it were live. Ctrl-C ends it.")
+    run_store(config, AsLive(place, loop=True), None, console)
+    console.print(f"To look at what it left: [bold]tillfree dashboard {folder}[/]", soft_wrap=True)
 
 
 def _store_file(folder: Path, place: Path) -> Path:
@@ -89,7 +94,7 @@ def _store_file(folder: Path, place: Path) -> Path:
         "listen": {"port": _port(_LISTEN)},
         "dashboard": {"port": _port(_DASHBOARD)},
     }
-    file = folder / "store.yaml"
+    file = folder / STORE_FILE
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
     return file
 

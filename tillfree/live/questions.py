@@ -5,23 +5,48 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from checkout.types import ReviewAnswered, ReviewOpened
 from dashboard.errors import InConflict, NotFound, Refused, Unavailable
 from dashboard.reviews.types import Choice, ClipRow, Near, Outcome, Question
 from tillfree.live import errors
-from tillfree.live.clips import Clip
-from tillfree.live.evidence import Evidence
-from tillfree.live.node import NodePort, VisitRow
+from tillfree.live.clips import Clip, ClipStore
+from tillfree.live.node import NodeView, VisitRow
 from tillfree.live.reviews import candidates, named
+
+
+class NodeAnswers(Protocol):
+    """What is asked of the engine's side: see ``NodePort``."""
+
+    def view(self) -> NodeView:
+        """See ``NodePort.view``."""
+        ...
+
+    def answer(self, given: ReviewAnswered) -> None:
+        """See ``NodePort.answer``."""
+        ...
+
+
+class ReviewClips(Protocol):
+    """What is asked of evidence."""
+
+    @property
+    def store(self) -> ClipStore:
+        """The clips that are there."""
+        ...
+
+    def waiting_reviews(self) -> frozenset[str]:
+        """Return the reviews of which clips are still to be made."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class LiveQuestions:
     """A dashboard's ``Questions``. ``clock`` is the store's; ``skus`` are its products."""
 
-    node: NodePort
-    evidence: Evidence
+    node: NodeAnswers
+    evidence: ReviewClips
     skus: Collection[str]
     clock: Callable[[], int]
 

@@ -62,11 +62,11 @@ from vision.shelves.atlas import visible_slots
 
 _S = 1_000_000_000
 EVENTS = "events"
-_INBOX = "inbox.journal"
+INBOX = "inbox.journal"
 _GATES = "gates.journal"
 _AS_LIVE = "as-live.json"
 _PEOPLE = "people.json"
-_EVIDENCE = "evidence"
+EVIDENCE = "evidence"
 _IN_STEP = "in-step.json"
 _TAKEN = "taken.mark"
 _BOOKMARK = "broker.json"
@@ -109,7 +109,7 @@ def open_store(
     _make(data)
     settings = load_settings(config.settings_path)
     loaded = None if as_live is None else recording_of(as_live.recording, config)
-    inbox = NodeInbox(data / _INBOX)  # from here on no other process can have this store
+    inbox = NodeInbox(data / INBOX)  # from here on no other process can have this store
     stack.callback(inbox.close)
     history = History(data / EVENTS, settings.live.history)
     stack.callback(history.close)
@@ -378,10 +378,10 @@ def _evidence(
         told = told.model_copy(update={"clips": "none"})
     sizes = {camera.id: camera.resolution_px for camera in config.store.cameras}
     try:
-        return Evidence(data / _EVIDENCE, sizes, told, clock, open_reviews)
+        return Evidence(data / EVIDENCE, sizes, told, clock, open_reviews)
     except OSError as error:
         mend = "give this user the folder, or name another"
-        raise InputError(f"cannot be used: {error.strerror}", file=data / _EVIDENCE, mend=mend) from error
+        raise InputError(f"cannot be used: {error.strerror}", file=data / EVIDENCE, mend=mend) from error
 
 
 def _doubt(person_id: int, at_ns: int) -> AlertRow:

@@ -27,6 +27,10 @@ from tillfree.live.stream_clock import Times
 EMBEDDED = "embedded"
 
 
+STORE_FILE = "store.yaml"
+"""What a store file is called where a folder is named in its place."""
+
+
 class CameraEntry(Strict):
     """Where one camera of the layout is had from."""
 
