@@ -21,6 +21,7 @@ def plan_of(geometry: StoreGeometry) -> dict[str, Any]:
     store = geometry.store
     return {
         "name": store.name,
+        "time_zone": store.time_zone,
         "floor": _points(np.asarray(store.floor_m, np.float64)),
         "walls": [[list(each) for each in wall.path_m] for wall in store.walls],
         "zones": [

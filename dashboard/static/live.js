@@ -4,7 +4,7 @@ import { COLOURS } from "./colours.js";
 import { Link } from "./link.js";
 import "./map.js";
 import "./tile.js";
-import { _, timeOfDay } from "./words.js";
+import { _, timeOfDay, useZone } from "./words.js";
 
 const KEPT = "desk.live";
 const SHOWN = { boxes: true, skeletons: true, names: true, hands: true, slots: false };
@@ -31,7 +31,7 @@ class DeskLive extends LitElement {
 
   connectedCallback() {
     super.connectedCallback();
-    this.#link.addEventListener("plan", (event) => { this.plan = event.detail; });
+    this.#link.addEventListener("plan", (event) => { useZone(event.detail.time_zone); this.plan = event.detail; });
     this.#link.addEventListener("now", (event) => { this.now = event.detail; });
     this.#link.addEventListener("floor", (event) => { this.floor = event.detail; });
     this.#link.addEventListener("state", (event) => { this.isOpen = event.detail; });
@@ -93,7 +93,7 @@ class DeskLive extends LitElement {
     return html`<div class="summary">
       <span class=${`pill ${now.is_open && !now.faults.length ? "good" : "bad"}`}>${now.is_open ? _("Open") : _("Closed")}</span>
       <span><b>${now.people_inside}</b> ${_("inside")}</span>
-      <span><b>${now.visits.length}</b> ${_("visits")}</span>
+      <span><b>${now.visits.length}</b> ${now.visits.length === 1 ? _("visit") : _("visits")}</span>
       ${this.answers ? html`<a class=${now.reviews ? "ask" : ""} href="/reviews"><b>${now.reviews}</b> ${_("to review")}</a>`
         : html`<span class=${now.reviews ? "ask" : ""}><b>${now.reviews}</b> ${_("to review")}</span>`}
       </div>${faults}${alert ? html`<p class="notice wait" role="status">${alert}</p>` : nothing}`;

@@ -8,7 +8,17 @@ export function _(message, values = {}) {
   return (found[message] ?? message).replace(/\{(\w+)\}/g, (_whole, name) => String(values[name]));
 }
 
-const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const clockIn = (timeZone) => new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone });
+let clock = clockIn();
+
+/** Tell times of day as they are in the store from now on; a zone that this browser does not know changes nothing. */
+export function useZone(name) {
+  try {
+    clock = clockIn(name);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+}
 
 /** Return the time of day of `ms`, milliseconds of Unix time. */
 export const timeOfDay = (ms) => clock.format(new Date(ms));
