@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse
 
 from dashboard.audit import Deed
 from dashboard.errors import NotFound
-from dashboard.recordings_desk.export import VIDEO_TYPES, labels_out, listed_out, opened_out
+from dashboard.recordings_desk.export import VIDEO_TYPES, labels_out, listed_out, opened_out, run_out
 from dashboard.recordings_desk.given import ChangeIn, changed
 from dashboard.recordings_desk.pages import recordings_of
 from dashboard.roles import Right
@@ -53,3 +53,27 @@ def change_labels(name: _Name, given: ChangeIn, who: _Calls) -> dict[str, Any]:
         detail = given.what if given.id is None else f"{given.what} {given.id}"
         who.desk.did(Deed(who.at_ns, who.me.name, "recording.label", name, detail))
     return labels_out(opened)
+
+
+@api.get("/v1/desk/recordings/{name}/run")
+def get_run(name: _Name, who: _Look) -> dict[str, Any]:
+    """Return how far the pipeline is with a recording."""
+    desk = recordings_of(who)
+    return run_out(desk.run_state(name), can_run=desk.can_run)
+
+
+@api.post("/v1/desk/recordings/{name}/run")
+def begin_run(name: _Name, who: _Calls) -> dict[str, Any]:
+    """Let the pipeline run over a recording, beside all else; 409 while it is at another."""
+    desk = recordings_of(who)
+    state = desk.run(name)
+    who.desk.did(Deed(who.at_ns, who.me.name, "recording.run", name))
+    return run_out(state, can_run=True)
+
+
+@api.post("/v1/desk/recordings/{name}/run/cancel")
+def cancel_run(name: _Name, who: _Calls) -> dict[str, Any]:
+    """End a recording's run, and leave nothing of it; the run before stays."""
+    desk = recordings_of(who)
+    desk.cancel_run(name)
+    return run_out(desk.run_state(name), can_run=True)

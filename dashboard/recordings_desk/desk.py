@@ -17,7 +17,7 @@ from dashboard.errors import InConflict, NotFound, Refused, Unavailable
 from dashboard.live.plan import plan_of
 from dashboard.recordings_desk.labels import History, Labels, pairs_of
 from dashboard.recordings_desk.truth import first_truth, labels_of, truth_of, visit_at
-from dashboard.recordings_desk.types import ReadRun, Seen
+from dashboard.recordings_desk.types import ReadRun, Runs, RunState, Seen
 from recordings.errors import RecordingError
 from recordings.files import RECORDING_FILE, LoadedRecording, load_recording
 from recordings.model import Recording, TrueInteraction, Truth
@@ -72,9 +72,9 @@ class _Kept:
 class RecordingsDesk:
     """Hands out recordings and takes labels. Safe to use from several threads."""
 
-    def __init__(self, folder: Path, read_run: ReadRun) -> None:
-        """``folder`` holds a folder for each recording; it need not be there yet."""
-        self.folder, self._read_run = folder, read_run
+    def __init__(self, folder: Path, read_run: ReadRun, runs: Runs | None = None) -> None:
+        """``folder`` holds a folder for each recording; it need not be there yet. Without ``runs`` none is run here."""
+        self.folder, self._read_run, self._runs = folder, read_run, runs
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.Lock()
 
@@ -107,6 +107,28 @@ class RecordingsDesk:
             if history is opened.history:
                 return opened
             return self._write(opened, history)
+
+    @property
+    def can_run(self) -> bool:
+        """Tell whether recordings are run here."""
+        return self._runs is not None
+
+    def run(self, name: str) -> RunState:
+        """Begin to run a recording. Raises NotFound and Refused as ``open``, and what ``Runs.begin`` does."""
+        return self._runner().begin(self.open(name).loaded.base_dir)
+
+    def run_state(self, name: str) -> RunState | None:
+        """Return how far a recording's run is, None where none was begun. Raises NotFound and Refused as ``open``."""
+        return None if self._runs is None else self._runs.state(self.open(name).loaded.base_dir)
+
+    def cancel_run(self, name: str) -> None:
+        """End a recording's run. Raises NotFound and Refused as ``open``."""
+        self._runner().cancel(self.open(name).loaded.base_dir)
+
+    def _runner(self) -> Runs:
+        if self._runs is None:
+            raise Unavailable("recordings are not run here: use tillfree replay")
+        return self._runs
 
     def _write(self, opened: Opened, history: History) -> Opened:
         folder, truth = opened.loaded.base_dir, truth_of(opened.truth, history.now)

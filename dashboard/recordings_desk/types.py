@@ -1,11 +1,11 @@
-"""What the desk is told of a recording's run."""
+"""What the desk is told of a recording's run, and what it lets run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +25,31 @@ class Seen:
 
 ReadRun = Callable[[Path], tuple[Seen, ...]]
 """Reads a run's events.jsonl. Raises InputError where it cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """How far the pipeline is with a recording. ``share`` is from 0 to 1; ``problem`` says why it ended without a result, empty where all is well."""
+
+    share: float = 0.0
+    is_over: bool = False
+    problem: str = ""
+
+
+class Runs(Protocol):
+    """Runs recordings through the pipeline, one at a time, beside all else and with the least of the machine's time. Safe to use from several threads."""
+
+    def begin(self, folder: Path) -> RunState:
+        """Begin with the recording in ``folder``. Its result takes the place of the run before, once it is whole.
+
+        Raises InConflict while another is in work, Unavailable where none can be started.
+        """
+        ...
+
+    def state(self, folder: Path) -> RunState | None:
+        """Return how far it is, or how the latest one ended; None where none was begun."""
+        ...
+
+    def cancel(self, folder: Path) -> None:
+        """End it, and leave nothing of it; nothing happens where it is over."""
+        ...

@@ -3,19 +3,21 @@ import { LitElement, html, svg, nothing, repeat } from "./lit.js";
 import { _ } from "./words.js";
 
 const DRIFT_S = 0.08;
+const RUN_ASKED_MS = 1000;
 const GRIP_S = 0.3; // so long before and after the instant of a key a hand is taken to be at the slot
 
 class DeskRecording extends LitElement {
   static properties = {
     told: { state: true }, atS: { state: true }, endS: { state: true }, isPlaying: { state: true }, large: { state: true },
-    chosen: { state: true }, draft: { state: true }, problem: { state: true },
+    chosen: { state: true }, draft: { state: true }, problem: { state: true }, run: { state: true },
   };
   #frame = 0;
   #isBusy = false;
+  #asking = 0;
 
   constructor() {
     super();
-    Object.assign(this, { told: null, atS: 0, endS: 0, isPlaying: false, large: null, chosen: null, problem: "" });
+    Object.assign(this, { told: null, atS: 0, endS: 0, isPlaying: false, large: null, chosen: null, problem: "", run: null });
     this.draft = { slot: "", sku: "", visit: "", quantity: 1 };
   }
 
@@ -29,12 +31,14 @@ class DeskRecording extends LitElement {
     document.addEventListener("keydown", this.#key);
     this.addEventListener("click", this.#letGo);
     this.#load();
+    this.#askRun();
   }
 
   disconnectedCallback() {
     super.disconnectedCallback();
     document.removeEventListener("keydown", this.#key);
     cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#asking);
   }
 
   get #url() {
@@ -58,6 +62,39 @@ class DeskRecording extends LitElement {
     const told = await answer.json();
     if (!this.told) this.draft = { ...this.draft, visit: told.visits[0]?.id ?? "" };
     this.told = told;
+  }
+
+  // -- the run: asked after once a second while it lasts ------------------------------------
+
+  async #askRun() {
+    clearTimeout(this.#asking);
+    const answer = await fetch(`${this.#url}/run`).catch(() => null);
+    this.#takeRun(answer?.ok ? await answer.json() : this.run);
+  }
+
+  async #runs(what) {
+    const answer = await fetch(`${this.#url}/run${what}`, { method: "POST", headers: { "X-CSRF": this.dataset.csrf } }).catch(() => null);
+    this.problem = answer?.ok ? "" : await reason(answer);
+    if (answer?.ok) this.#takeRun(await answer.json());
+  }
+
+  #takeRun(run) {
+    const wasOn = this.run && !this.run.is_over;
+    this.run = run;
+    if (run && !run.is_over) this.#asking = setTimeout(() => this.#askRun(), RUN_ASKED_MS);
+    else if (wasOn) this.#load();
+  }
+
+  #runner() {
+    const { run } = this;
+    if (!run?.can_run) return this.told.has_run ? nothing : html`<p class="soft small">${_("No run lies beside this recording: tillfree replay writes one to its folder run.")}</p>`;
+    if (run.is_over) {
+      return html`${run.problem ? html`<p class="notice bad" role="alert"><span>${run.problem}</span></p>` : nothing}
+        ${this.#mayLabel ? html`<div class="tools"><button @click=${() => this.#runs("")}>${this.told.has_run ? _("Run the pipeline again") : _("Run the pipeline")}</button></div>` : nothing}`;
+    }
+    const percent = Math.round(run.share * 100);
+    return html`<div class="bar"><progress max="100" value=${percent} aria-label=${_("The pipeline's progress")}></progress><output class="soft time">${percent} %</output>
+      ${this.#mayLabel ? html`<button @click=${() => this.#runs("/cancel")}>${_("Cancel")}</button>` : nothing}</div>`;
   }
 
   // -- labels -------------------------------------------------------------------------
@@ -349,7 +386,7 @@ class DeskRecording extends LitElement {
     const rows = this.#rows();
     return html`<section class="card" aria-labelledby="events-head"><h2 id="events-head">${_("What happened, and what the run saw")}</h2>
       ${told.run_problem ? html`<p class="notice wait" role="status"><span>${told.run_problem}</span></p>` : nothing}
-      ${told.has_run ? nothing : html`<p class="soft small">${_("No run lies beside this recording: tillfree replay writes one to its folder run.")}</p>`}
+      ${this.#runner()}
       ${rows.length ? html`<table class="events"><thead><tr><th scope="col">${_("At")}</th><th scope="col">${_("Truth")}</th><th scope="col">${_("Run")}</th></tr></thead>
         <tbody>${rows.map((row) => this.#row(row))}</tbody></table>` : html`<p class="soft">${_("Nothing yet.")}</p>`}
     </section>`;

@@ -6,8 +6,9 @@ import dataclasses
 import shutil
 from pathlib import Path
 
+from dashboard.errors import InConflict
 from dashboard.recordings_desk.desk import RecordingsDesk
-from dashboard.recordings_desk.types import Seen
+from dashboard.recordings_desk.types import RunState, Seen
 from tests.dashboard.desk_rig import REPO, Office, S
 
 NAME = "put-back"
@@ -27,6 +28,31 @@ def seen(kind: str, at_s: float, sku: str = "blanka-soap", slot_id: str = SOAP) 
 RUN = (seen("pick", 11.8, "montano-coffee", "breakfast/high/s1"), seen("pick", 19.3), seen("pick", 30.0))
 
 
+class FakeRuns:
+    """Runs that are as far as a test says."""
+
+    def __init__(self) -> None:
+        self.now: RunState | None = None
+
+    def begin(self, folder: Path) -> RunState:
+        """Begin, unless one is in work."""
+        assert (folder / "recording.yaml").is_file()
+        if self.now is not None and not self.now.is_over:
+            raise InConflict("a recording is run already: wait for it, or cancel it")
+        self.now = RunState()
+        return self.now
+
+    def state(self, folder: Path) -> RunState | None:
+        """Say how far it is."""
+        del folder
+        return self.now
+
+    def cancel(self, folder: Path) -> None:
+        """End."""
+        del folder
+        self.now = RunState(0.5, is_over=True)
+
+
 def recorded(office: Office, folder: Path, *, truth: bool = False, run: tuple[Seen, ...] = RUN) -> RecordingsDesk:
     """Give a dashboard a folder with one recording, and what its run saw."""
     place = folder / "recordings" / NAME
@@ -36,6 +62,6 @@ def recorded(office: Office, folder: Path, *, truth: bool = False, run: tuple[Se
     shutil.copy(SAMPLES / "store/layout.yaml", folder / "recordings/store")
     (place / "run").mkdir()
     (place / "run/events.jsonl").write_text("", encoding="utf-8")
-    desk = RecordingsDesk(folder / "recordings", lambda _file: run)
+    desk = RecordingsDesk(folder / "recordings", lambda _file: run, FakeRuns())
     office.desk = dataclasses.replace(office.desk, recordings=desk)
     return desk

@@ -183,3 +183,22 @@ def test_a_page_from_before_a_restart_changes_nothing_that_it_does_not_show(
     again = TestClient(create_app(office.desk), base_url=URL, cookies=dict(browser.cookies))
     assert change_at(again, "confirm", told["revision"], id=2).status_code == 409
     assert [each["provenance"] for each in again.get(AT).json()["labels"]] == ["proposed"] * 2
+
+
+def test_the_pipeline_is_run_from_the_page_one_at_a_time(office: Office, desk: RecordingsDesk) -> None:
+    browser = office.signed_in(Role.OPERATOR)
+    head = {"X-CSRF": csrf_of(browser.get("/recordings"))}
+    before = browser.get(f"{AT}/run").json()
+    assert (before["can_run"], before["is_over"], before["problem"]) == (True, True, "")
+    assert browser.post(f"{AT}/run", headers=head).json() == {**before, "is_over": False}
+    assert browser.post(f"{AT}/run", headers=head).status_code == 409
+    assert browser.post(f"{AT}/run/cancel", headers=head).json() == {**before, "share": 0.5}
+    assert office.signed_in(Role.VIEWER).post(f"{AT}/run", headers=head).status_code == 403
+
+
+def test_where_nothing_is_run_it_says_so(office: Office, desk: RecordingsDesk) -> None:
+    office.desk = dataclasses.replace(office.desk, recordings=RecordingsDesk(desk.folder, lambda _file: ()))
+    browser = office.signed_in(Role.OPERATOR)
+    assert browser.get(f"{AT}/run").json()["can_run"] is False
+    head = {"X-CSRF": csrf_of(browser.get("/recordings"))}
+    assert browser.post(f"{AT}/run", headers=head).status_code == 503

@@ -44,6 +44,8 @@ MAY = {
     **dict.fromkeys(("GET /v1/desk/recordings", "GET /v1/desk/recordings/{name}"), EVERYBODY),
     "GET /v1/desk/recordings/{name}/videos/{camera}": EVERYBODY,
     "POST /v1/desk/recordings/{name}/changes": DESK,
+    "GET /v1/desk/recordings/{name}/run": EVERYBODY,
+    **dict.fromkeys(("POST /v1/desk/recordings/{name}/run", "POST /v1/desk/recordings/{name}/run/cancel"), DESK),
     **dict.fromkeys(("POST /health/open", "POST /health/close"), BOSS),
     **dict.fromkeys(("GET /people", "POST /people/invite", "GET /people/{login}", "GET /people/{login}/confirm"), BOSS),
     **dict.fromkeys(("POST /people/{login}/{do}", "GET /v1/desk/people", "POST /v1/desk/people"), BOSS),

@@ -21,6 +21,7 @@ from dashboard.settings.types import Configuration
 from dashboard.stock.desk import StockDesk
 from store_layout.errors import InputError
 from store_layout.geometry import StoreGeometry
+from tillfree.live.recording_runs import RecordingRuns
 from tillfree.live.run_events import seen_in
 from tillfree.live.storefile import DashboardEntry
 from tillfree.live.tap import LiveTap
@@ -42,9 +43,10 @@ class LiveDesk:
         stock: StockDesk,
         visits: LiveVisits,
         data: Path,
+        weights: Path | None,
         stack: ExitStack,
     ) -> None:
-        """``stack`` closes it. Raises InputError where its log cannot be written."""
+        """``weights`` are what recordings are run with, None for their own. ``stack`` closes it. Raises InputError where its log cannot be written."""
         self._operators, self._geometry = operators, geometry
         self.stock, self.visits = stock, visits
         self._hub = Hub()
@@ -55,6 +57,8 @@ class LiveDesk:
         self._data = data
         self._audit = _audit_log(data / AUDIT)
         stack.callback(self._audit.close)
+        self._runs = RecordingRuns(weights)
+        stack.callback(self._runs.stop)
 
     @property
     def told(self) -> str:
@@ -70,7 +74,7 @@ class LiveDesk:
             name, self._url, self._operators, self._geometry, self._hub, system_clock, self._setup, machine, self._audit,
             configuration=configuration, stock=self.stock, visits=self.visits.desk,
             reviews=ReviewDesk(questions, self._data, name, system_clock, self._audit.write),
-            recordings=RecordingsDesk(self._data / RECORDINGS, seen_in),
+            recordings=RecordingsDesk(self._data / RECORDINGS, seen_in, self._runs),
         )  # fmt: skip
         return create_app(desk)
 

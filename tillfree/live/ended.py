@@ -148,7 +148,9 @@ def open_ended(config: StoreConfig, data: Path | None, tell: Tell, stack: ExitSt
     stock = open_stock(config.store, data, settings.stock, clock, LiveLog(data / EVENTS, restored), stack)
     visits = LiveVisits(data, history, config.store, books, clips, clock, stack)
     entry = config.dashboard or DashboardEntry()
-    desk = LiveDesk(entry, books.operators, StoreGeometry(config.store), stock, visits, data, stack)
+    desk = LiveDesk(
+        entry, books.operators, StoreGeometry(config.store), stock, visits, data, config.weights_path, stack
+    )
     view = _view(config, restored, checkout.state)
     desk.tap.begin(restored.fold.cart_events)
     desk.tap.published(view, checkout.state, restored.fold)

@@ -229,7 +229,7 @@ class _Opening:
         log = LiveLog(data / EVENTS, self.restored)
         stock = open_stock(self.config.store, data, self.settings.stock, clock, log, stack)
         visits = LiveVisits(data, self.history, self.config.store, books, evidence.store, clock, stack)
-        return LiveDesk(entry, books.operators, geometry, stock, visits, data, stack)
+        return LiveDesk(entry, books.operators, geometry, stock, visits, data, self.config.weights_path, stack)
 
     def own(
         self,
