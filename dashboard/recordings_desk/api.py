@@ -9,8 +9,8 @@ from fastapi.responses import FileResponse
 
 from dashboard.audit import Deed
 from dashboard.errors import NotFound
-from dashboard.recordings_desk.export import VIDEO_TYPES, labels_out, listed_out, opened_out, run_out
-from dashboard.recordings_desk.given import ChangeIn, changed
+from dashboard.recordings_desk.export import VIDEO_TYPES, cut_out, labels_out, listed_out, opened_out, run_out
+from dashboard.recordings_desk.given import ChangeIn, CutIn, changed
 from dashboard.recordings_desk.pages import recordings_of
 from dashboard.roles import Right
 from dashboard.web import Visitor, may, may_call, program_router
@@ -19,13 +19,24 @@ api = program_router("recordings")
 
 _Look = Annotated[Visitor, Depends(may(Right.LOOK))]
 _Calls = Annotated[Visitor, Depends(may_call(Right.ANSWER))]
+_Keeps = Annotated[Visitor, Depends(may_call(Right.MANAGE))]
 _Name = Annotated[str, Path(max_length=200)]
 
 
 @api.get("/v1/desk/recordings")
 def list_recordings(who: _Look) -> dict[str, Any]:
-    """Return which recordings there are."""
-    return {"items": [listed_out(each) for each in recordings_of(who).listed()]}
+    """Return which recordings there are, and which one is being cut from live footage, or was last."""
+    desk = recordings_of(who)
+    cut = None if desk.cutter is None else desk.cutter.state
+    return {"items": [listed_out(each) for each in desk.listed()], "cut": None if cut is None else cut_out(cut)}
+
+
+@api.post("/v1/desk/recordings")
+def cut_recording(given: CutIn, who: _Keeps) -> dict[str, Any]:
+    """Begin to cut a recording from what live cameras showed lately; the list has it once it is whole."""
+    state = recordings_of(who).cut(given.name, given.from_ms * 1_000_000, given.to_ms * 1_000_000)
+    who.desk.did(Deed(who.at_ns, who.me.name, "recording.cut", given.name))
+    return cut_out(state)
 
 
 @api.get("/v1/desk/recordings/{name}")

@@ -17,7 +17,7 @@ from dashboard.errors import InConflict, NotFound, Refused, Unavailable
 from dashboard.live.plan import plan_of
 from dashboard.recordings_desk.labels import History, Labels, pairs_of
 from dashboard.recordings_desk.truth import first_truth, labels_of, truth_of, visit_at
-from dashboard.recordings_desk.types import ReadRun, Runs, RunState, Seen
+from dashboard.recordings_desk.types import CutState, Cutter, ReadRun, Runs, RunState, Seen
 from recordings.errors import RecordingError
 from recordings.files import RECORDING_FILE, LoadedRecording, load_recording
 from recordings.model import Recording, TrueInteraction, Truth
@@ -72,9 +72,12 @@ class _Kept:
 class RecordingsDesk:
     """Hands out recordings and takes labels. Safe to use from several threads."""
 
-    def __init__(self, folder: Path, read_run: ReadRun, runs: Runs | None = None) -> None:
-        """``folder`` holds a folder for each recording; it need not be there yet. Without ``runs`` none is run here."""
-        self.folder, self._read_run, self._runs = folder, read_run, runs
+    def __init__(self, folder: Path, read_run: ReadRun, runs: Runs | None = None, cutter: Cutter | None = None) -> None:
+        """``folder`` holds a folder for each recording; it need not be there yet.
+
+        Without ``runs`` none is run here, and without a ``cutter`` none is cut from live footage.
+        """
+        self.folder, self._read_run, self._runs, self.cutter = folder, read_run, runs, cutter
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.Lock()
 
@@ -124,6 +127,12 @@ class RecordingsDesk:
     def cancel_run(self, name: str) -> None:
         """End a recording's run. Raises NotFound and Refused as ``open``."""
         self._runner().cancel(self.open(name).loaded.base_dir)
+
+    def cut(self, name: str, from_ns: int, to_ns: int) -> CutState:
+        """Begin to cut a recording from live footage. Raises what ``Cutter.begin`` does, Unavailable where there are no cameras."""
+        if self.cutter is None:
+            raise Unavailable("there is no live footage here")
+        return self.cutter.begin(self.folder / name, from_ns, to_ns)
 
     def _runner(self) -> Runs:
         if self._runs is None:

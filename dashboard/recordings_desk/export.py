@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dashboard.recordings_desk.desk import Listed, Opened
-from dashboard.recordings_desk.types import RunState
+from dashboard.recordings_desk.types import CutState, RunState
 from recordings.model import TrueInteraction
 
 VIDEO_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".webm": "video/webm"}
@@ -70,6 +70,11 @@ def run_out(state: RunState | None, *, can_run: bool) -> dict[str, Any]:
     """Return how far a recording's run is; ``is_over`` before any was begun, too."""
     share, is_over, problem = (0.0, True, "") if state is None else (state.share, state.is_over, state.problem)
     return {"can_run": can_run, "share": round(share, 3), "is_over": is_over, "problem": problem}
+
+
+def cut_out(state: CutState) -> dict[str, Any]:
+    """Return how far a recording is that is cut from live footage."""
+    return {"name": state.name, "share": round(state.share, 3), "is_over": state.is_over, "problem": state.problem}
 
 
 def _event(done: TrueInteraction) -> dict[str, Any]:

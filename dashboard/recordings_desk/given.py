@@ -10,6 +10,8 @@ from dashboard.recordings_desk.desk import Opened
 from dashboard.recordings_desk.labels import History, Labels
 from recordings.model import TrueInteraction
 
+FOLDER = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+"""What a recording's folder may be called."""
 _At = Annotated[float, Field(ge=0, le=86_400 * 7, allow_inf_nan=False)]
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -38,6 +40,16 @@ class ChangeIn(BaseModel):
     what: Literal["add", "edit", "confirm", "remove", "propose", "complete", "incomplete", "undo"]
     id: int | None = None
     event: EventIn | None = None
+
+
+class CutIn(BaseModel):
+    """A recording to be cut from live footage: its folder's name, and Unix milliseconds of the store's clock."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=FOLDER)]
+    from_ms: Annotated[int, Field(ge=0, le=10**13)]
+    to_ms: Annotated[int, Field(ge=0, le=10**13)]
 
 
 def changed(opened: Opened, given: ChangeIn) -> History:

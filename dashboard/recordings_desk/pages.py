@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 
-from dashboard.errors import NotFound
+from dashboard.audit import Deed
+from dashboard.errors import InConflict, NotFound, Refused
+from dashboard.health.pages import FRAGMENT
 from dashboard.recordings_desk.desk import RecordingsDesk
+from dashboard.recordings_desk.given import FOLDER
 from dashboard.roles import Right
-from dashboard.web import PageRoute, Visitor, may, show
+from dashboard.web import PageRoute, Visitor, go, may, may_send, show
 
 pages = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 _Look = Annotated[Visitor, Depends(may(Right.LOOK))]
+_Keeps = Annotated[Visitor, Depends(may_send(Right.MANAGE))]
+_Folder = Annotated[str, Form(pattern=FOLDER)]
+_LastS = Annotated[float, Form(ge=1, le=3_600, allow_inf_nan=False)]
 
 
 def recordings_of(who: Visitor) -> RecordingsDesk:
@@ -24,9 +31,25 @@ def recordings_of(who: Visitor) -> RecordingsDesk:
 
 
 @pages.get("/recordings")
-def list_page(who: _Look) -> Response:
+def list_page(who: _Look, request: Request, problem: str = "") -> Response:
     """Show which recordings there are."""
-    return show(who, "recordings", listed=recordings_of(who).listed())
+    desk = recordings_of(who)
+    cut = None if desk.cutter is None else desk.cutter.state
+    template = "recordings_now" if FRAGMENT in request.headers else "recordings"
+    return show(who, template, listed=desk.listed(), cut=cut, problem=problem, folder=FOLDER)
+
+
+@pages.post("/recordings")
+def cut_page(who: _Keeps, name: _Folder, last_s: _LastS) -> Response:
+    """Begin to cut the last seconds of all cameras into a recording."""
+    desk = recordings_of(who)
+    now_ns = desk.cutter.now_ns() if desk.cutter is not None else who.at_ns
+    try:
+        desk.cut(name, now_ns - round(last_s * 1e9), now_ns)
+    except (Refused, InConflict) as error:
+        return go(f"/recordings?{urlencode({'problem': str(error)})}")
+    who.desk.did(Deed(who.at_ns, who.me.name, "recording.cut", name, f"{last_s:g} s"))
+    return go("/recordings")
 
 
 @pages.get("/recordings/{name}")

@@ -53,3 +53,38 @@ class Runs(Protocol):
     def cancel(self, folder: Path) -> None:
         """End it, and leave nothing of it; nothing happens where it is over."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CutState:
+    """A recording that is cut from live footage, or the latest one. ``share`` is from 0 to 1; ``problem`` as in ``RunState``."""
+
+    name: str
+    share: float = 0.0
+    is_over: bool = False
+    problem: str = ""
+
+
+class Cutter(Protocol):
+    """Makes recordings of what live cameras showed lately, heads hidden as in clips. One at a time; safe to use from several threads."""
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds of video that are kept of each camera."""
+        ...
+
+    def now_ns(self) -> int:
+        """Return the time of the store's clock, by which footage is kept."""
+        ...
+
+    def begin(self, folder: Path, from_ns: int, to_ns: int) -> CutState:
+        """Begin to make ``folder`` from that interval; it appears once it is whole.
+
+        Raises Refused for an interval that is not kept, InConflict where the folder is there or another is cut.
+        """
+        ...
+
+    @property
+    def state(self) -> CutState | None:
+        """How far it is, or how the latest one ended; None where none was begun."""
+        ...

@@ -6,9 +6,9 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-from dashboard.errors import InConflict
+from dashboard.errors import InConflict, Refused
 from dashboard.recordings_desk.desk import RecordingsDesk
-from dashboard.recordings_desk.types import RunState, Seen
+from dashboard.recordings_desk.types import CutState, RunState, Seen
 from tests.dashboard.desk_rig import REPO, Office, S
 
 NAME = "put-back"
@@ -53,6 +53,30 @@ class FakeRuns:
         self.now = RunState(0.5, is_over=True)
 
 
+class FakeCutter:
+    """Footage of two minutes; a cut is as far as a test says."""
+
+    longest_s = 120.0
+
+    def __init__(self) -> None:
+        self.state: CutState | None = None
+        self.asked: list[tuple[str, int, int]] = []
+
+    def now_ns(self) -> int:
+        """Say the store's time."""
+        return BEGAN_NS
+
+    def begin(self, folder: Path, from_ns: int, to_ns: int) -> CutState:
+        """Begin, unless the interval is not kept or the folder is there."""
+        if not BEGAN_NS - 120 * S <= from_ns < to_ns <= BEGAN_NS:
+            raise Refused("only the last 120 s are kept")
+        if folder.exists():
+            raise InConflict(f"a recording {folder.name} is there already: choose another name")
+        self.asked.append((folder.name, from_ns, to_ns))
+        self.state = CutState(folder.name)
+        return self.state
+
+
 def recorded(office: Office, folder: Path, *, truth: bool = False, run: tuple[Seen, ...] = RUN) -> RecordingsDesk:
     """Give a dashboard a folder with one recording, and what its run saw."""
     place = folder / "recordings" / NAME
@@ -62,6 +86,6 @@ def recorded(office: Office, folder: Path, *, truth: bool = False, run: tuple[Se
     shutil.copy(SAMPLES / "store/layout.yaml", folder / "recordings/store")
     (place / "run").mkdir()
     (place / "run/events.jsonl").write_text("", encoding="utf-8")
-    desk = RecordingsDesk(folder / "recordings", lambda _file: run, FakeRuns())
+    desk = RecordingsDesk(folder / "recordings", lambda _file: run, FakeRuns(), FakeCutter())
     office.desk = dataclasses.replace(office.desk, recordings=desk)
     return desk

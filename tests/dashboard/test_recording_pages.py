@@ -16,8 +16,8 @@ from dashboard.audit import AuditLog
 from dashboard.recordings_desk.desk import MOST_CHANGES, RecordingsDesk
 from dashboard.roles import Role
 from store_layout.errors import InputError
-from tests.dashboard.desk_rig import URL, Office, csrf_of
-from tests.dashboard.recordings_rig import NAME, RUN, SOAP, recorded
+from tests.dashboard.desk_rig import URL, Office, S, csrf_of, send
+from tests.dashboard.recordings_rig import BEGAN_NS, NAME, RUN, SOAP, FakeCutter, recorded
 from tillfree.commands.evaluate import load_pair
 
 AT = f"/v1/desk/recordings/{NAME}"
@@ -202,3 +202,28 @@ def test_where_nothing_is_run_it_says_so(office: Office, desk: RecordingsDesk) -
     assert browser.get(f"{AT}/run").json()["can_run"] is False
     head = {"X-CSRF": csrf_of(browser.get("/recordings"))}
     assert browser.post(f"{AT}/run", headers=head).status_code == 503
+
+
+def test_a_manager_cuts_a_recording_from_the_cameras(office: Office, desk: RecordingsDesk) -> None:
+    browser = office.signed_in(Role.MANAGER)
+    send(browser, "/recordings", "/recordings", name="lunch", last_s="30")
+    assert "lunch is being cut" in browser.get("/recordings").text
+    assert isinstance(desk.cutter, FakeCutter)
+    assert desk.cutter.asked == [("lunch", BEGAN_NS - 30 * S, BEGAN_NS)]
+    refused = send(browser, "/recordings", "/recordings", name=NAME, last_s="30").headers["location"]
+    assert "is there already" in browser.get(refused).text
+    assert send(browser, "/recordings", "/recordings", name="../etc", last_s="30").status_code == 400
+    told = browser.get("/v1/desk/recordings").json()["cut"]
+    assert told == {"name": "lunch", "share": 0.0, "is_over": False, "problem": ""}
+
+
+def test_programs_cut_by_times_and_operators_do_not(office: Office, desk: RecordingsDesk) -> None:
+    at_ms = BEGAN_NS // 1_000_000
+    body = {"name": "tea", "from_ms": at_ms - 9_000, "to_ms": at_ms}
+    for role, status in ((Role.OPERATOR, 403), (Role.MANAGER, 200)):
+        browser = office.signed_in(role)
+        page = browser.get("/recordings")
+        assert ("Cut from the cameras" in page.text) == (status == 200)
+        head = {"X-CSRF": csrf_of(page)}
+        assert browser.post("/v1/desk/recordings", json=body, headers=head).status_code == status
+    assert browser.post("/v1/desk/recordings", json=body | {"from_ms": 0}, headers=head).status_code == 422

@@ -44,6 +44,7 @@ MAY = {
     **dict.fromkeys(("GET /v1/desk/recordings", "GET /v1/desk/recordings/{name}"), EVERYBODY),
     "GET /v1/desk/recordings/{name}/videos/{camera}": EVERYBODY,
     "POST /v1/desk/recordings/{name}/changes": DESK,
+    **dict.fromkeys(("POST /recordings", "POST /v1/desk/recordings"), BOSS),
     "GET /v1/desk/recordings/{name}/run": EVERYBODY,
     **dict.fromkeys(("POST /v1/desk/recordings/{name}/run", "POST /v1/desk/recordings/{name}/run/cancel"), DESK),
     **dict.fromkeys(("POST /health/open", "POST /health/close"), BOSS),

@@ -15,6 +15,7 @@ from tillfree.live.heads import DetectionLog, HeadFinder
 from tillfree.live.ring import PacketRing
 from tillfree.live.segments import Segment, StoredPacket, read_segment
 from tillfree.overlay.privacy import pixelate
+from tillfree.sources.pictures import scaled
 from vision.types import U8
 
 _S = 1_000_000_000
@@ -36,8 +37,12 @@ class ClipMaker:
         self._ring, self._detections, self._cameras = ring, detections, cameras
         self._settings, self._clock = settings, clock
 
-    def make(self, job: ClipJob, draft: Path, is_wanted: Callable[[], bool]) -> ClipNote | None:
+    def make(
+        self, job: ClipJob, draft: Path, is_wanted: Callable[[], bool], size_px: tuple[int, int] | None = None
+    ) -> ClipNote | None:
         """Write a job's video to ``draft`` and return what it shows; None as soon as nobody wants it any more.
+
+        ``size_px`` is the width and height of its pictures, None for those of the camera.
 
         Raises ClipFailed, or OSError where the disk does not do as told.
         """
@@ -45,7 +50,8 @@ class ClipMaker:
         times: list[int] = []
         with ClipFile(draft, self._settings.crf) as clip:
             for at_ns, image in self._pictures(job):
-                clip.add(at_ns, image if finder is None else _without_heads(image, finder, at_ns))
+                shown = image if finder is None else _without_heads(image, finder, at_ns)
+                clip.add(at_ns, shown if size_px is None else scaled(shown, size_px))
                 times.append(at_ns)
                 if not is_wanted():
                     return None

@@ -14,6 +14,7 @@ from dashboard.desk import Desk, SetUp
 from dashboard.health.types import Machine
 from dashboard.live.hub import Hub
 from dashboard.recordings_desk.desk import RecordingsDesk
+from dashboard.recordings_desk.types import Cutter
 from dashboard.reviews.desk import ReviewDesk
 from dashboard.reviews.types import Questions
 from dashboard.roles import Right, rights_of
@@ -67,14 +68,16 @@ class LiveDesk:
             return f"dashboard: {self._url}"
         return f"dashboard, to make the first account (works once): {self._url}{self._setup.path}"
 
-    def app(self, machine: Machine, questions: Questions, configuration: Configuration) -> FastAPI:
-        """Return what is served. Raises InputError where answers that a crash left cannot be read."""
+    def app(
+        self, machine: Machine, questions: Questions, configuration: Configuration, cutter: Cutter | None = None
+    ) -> FastAPI:
+        """Return what is served; without a ``cutter`` there is no live footage. Raises InputError where answers that a crash left cannot be read."""
         name = self._geometry.store.name
         desk = Desk(
             name, self._url, self._operators, self._geometry, self._hub, system_clock, self._setup, machine, self._audit,
             configuration=configuration, stock=self.stock, visits=self.visits.desk,
             reviews=ReviewDesk(questions, self._data, name, system_clock, self._audit.write),
-            recordings=RecordingsDesk(self._data / RECORDINGS, seen_in, self._runs),
+            recordings=RecordingsDesk(self._data / RECORDINGS, seen_in, self._runs, cutter),
         )  # fmt: skip
         return create_app(desk)
 

@@ -25,6 +25,7 @@ from tillfree.live.clip_maker import ClipMaker
 from tillfree.live.clip_queue import ClipQueue
 from tillfree.live.clips import (
     ClipJob,
+    ClipNote,
     ClipRequest,
     ClipStore,
     OpenReviews,
@@ -192,6 +193,18 @@ class Evidence:
         self._queue.drop_visit(visit_id)
         return self.store.delete_visit(visit_id)
 
+    def holds_until(self, at_ns: int) -> bool:
+        """Tell whether the video of all cameras that send any reaches ``at_ns``."""
+        sending = (each.camera_id for each in self._ring.buffers() if each.segments)
+        return all(self._ring.holds_until(camera, at_ns) for camera in sending)
+
+    def film(self, request: ClipRequest, camera_id: str, path: Path, is_wanted: Callable[[], bool]) -> ClipNote | None:
+        """Write what a camera showed to ``path``, in the layout's size, heads hidden as in clips; in the caller's thread.
+
+        Returns None once it is no longer wanted. Raises ClipFailed, or OSError where the disk does not do as told.
+        """
+        return self._maker.make(ClipJob(request, camera_id), path, is_wanted, self._cameras[camera_id])
+
     def status(self) -> EvidenceStatus:
         """Return how evidence stands. Raises OSError where the disk cannot be asked."""
         with self._lock:
@@ -289,7 +302,7 @@ class Evidence:
             self._ring.close()
 
     def _cut_until(self, stopped: Event) -> None:
-        _stand_back(self._settings.nice)
+        stand_back(self._settings.nice)
         while not stopped.is_set():
             if not self.make_clip():
                 self._queue.wait(_WAIT_S)
@@ -299,7 +312,7 @@ class Evidence:
             self._crashed = what
 
 
-def _stand_back(nice: int) -> None:
+def stand_back(nice: int) -> None:
     """Let this thread, and what encoders start in it, go behind all others. Only Linux knows niceness of a thread."""
     if sys.platform == "linux" and nice:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)

@@ -25,6 +25,7 @@ from tillfree.live.bus import Subscriber
 from tillfree.live.cameras import Feeds, LiveCameras
 from tillfree.live.configuration import KeptFiles, LiveConfiguration
 from tillfree.live.coverage import Coverage
+from tillfree.live.cutting import FootageCutter
 from tillfree.live.desk import AUDIT, LiveDesk
 from tillfree.live.detecting import detector_of, recording_of, tell_outlook
 from tillfree.live.door import Door
@@ -139,7 +140,7 @@ def open_store(
         parts.run.expect(scan)
     skus = frozenset(product.sku for product in config.store.products)
     app = create_app(gatekeeper, inbox, books.keys, skus, clock, health=parts.health.report)
-    watch = None if desk is None else _watch(desk, config, data, settings, inbox, books, parts)
+    watch = None if desk is None else _watch(desk, config, data, settings, inbox, books, parts, stack)
     servers = _servers(config, app, books, watch)
     if desk is not None:
         tell(desk.told)
@@ -168,14 +169,19 @@ def _watch(
     inbox: NodeInbox,
     books: LiveBooks,
     parts: LiveParts,
+    stack: ExitStack,
 ) -> FastAPI:
-    """Return the dashboard."""
+    """Return the dashboard. Where workers have the cameras, they have the footage, too, and nothing is cut from it."""
     report = parts.health.report
     files = KeptFiles(data / EVENTS, data / DATABASE, data / STOCK, data / AUDIT)
     told = LiveConfiguration(config, settings, files, books.operators, lambda: report().evidence)
     skus = frozenset(product.sku for product in config.store.products)
     questions = LiveQuestions(inbox, parts.evidence, skus, parts.clock)
-    return desk.app(LiveMachine(inbox.view, report, parts.door), questions, told)
+    cutter = None
+    if config.broker is None:
+        cutter = FootageCutter(config, data / EVENTS, parts.evidence, settings.evidence, parts.clock)
+        stack.callback(cutter.stop)
+    return desk.app(LiveMachine(inbox.view, report, parts.door), questions, told, cutter)
 
 
 @dataclass(frozen=True, slots=True)
