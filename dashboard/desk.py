@@ -19,6 +19,7 @@ from dashboard.reviews.desk import ReviewDesk
 from dashboard.roles import Right
 from dashboard.settings.types import Configuration
 from dashboard.stock.desk import StockDesk
+from dashboard.stock.sending import Supplier
 from dashboard.visits.desk import VisitDesk
 from store_layout.geometry import StoreGeometry
 
@@ -59,6 +60,7 @@ class Desk:
     machine: Machine | None = None
     audit: AuditLog | None = None
     stock: StockDesk | None = None
+    supplier: Supplier | None = None
     reviews: ReviewDesk | None = None
     configuration: Configuration | None = None
     visits: VisitDesk | None = None

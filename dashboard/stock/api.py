@@ -11,13 +11,15 @@ from dashboard.errors import Refused
 from dashboard.roles import Right
 from dashboard.stock import export
 from dashboard.stock.desk import MOST_UNITS
-from dashboard.stock.pages import keep_count, stock_of
+from dashboard.stock.pages import keep_count, send_proposals, stock_of, supplier_of
+from dashboard.stock.sending import sent_out, supplier_out
 from dashboard.web import Visitor, may, may_call, program_router
 
 api = program_router("stock")
 
 _Look = Annotated[Visitor, Depends(may(Right.LOOK))]
 _Calls = Annotated[Visitor, Depends(may_call(Right.COUNT))]
+_Manages = Annotated[Visitor, Depends(may_call(Right.MANAGE))]
 _Days = Annotated[int, Query(ge=1, le=366, description="today and the days before")]
 
 
@@ -66,6 +68,18 @@ def get_proposals(who: _Look) -> dict[str, Any]:
 def get_proposals_csv(who: _Look) -> Response:
     """Return the same as a table."""
     return _file("replenishment", export.proposals_csv(stock_of(who).now().proposals))
+
+
+@api.get("/v1/desk/stock/webhook")
+def get_webhook(who: _Look) -> dict[str, Any]:
+    """Return which machine is told what to bring, when, and what became of the last time."""
+    return supplier_out(supplier_of(who))
+
+
+@api.post("/v1/desk/stock/webhook")
+def send_to_webhook(who: _Manages) -> dict[str, Any]:
+    """Send what to bring now, once; return what became of it."""
+    return sent_out(send_proposals(who))
 
 
 @api.get("/v1/desk/stock/sales")

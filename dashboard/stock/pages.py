@@ -14,6 +14,7 @@ from dashboard.roles import Right
 from dashboard.stock.desk import StockDesk
 from dashboard.stock.grid import Show, cells_of, units_of
 from dashboard.stock.plot import NARROW, WIDE, bars_of
+from dashboard.stock.sending import Sent, Supplier
 from dashboard.stock.types import Counted
 from dashboard.web import PageRoute, Visitor, go, may, may_send, show
 
@@ -23,6 +24,7 @@ DAYS = (1, 7, 28)
 """Over how many days sales are shown."""
 
 _Look = Annotated[Visitor, Depends(may(Right.LOOK))]
+_Manages = Annotated[Visitor, Depends(may_send(Right.MANAGE))]
 _Counts = Annotated[Visitor, Depends(may_send(Right.COUNT))]
 _Sku = Annotated[str, Query(max_length=100)]
 _Show = Annotated[Show, Query(alias="show")]
@@ -43,6 +45,22 @@ def keep_count(who: Visitor, slot_id: str, units: int | None, *, is_tidy: bool) 
     return said
 
 
+def supplier_of(who: Visitor) -> Supplier:
+    """Return what sends proposals to a program. Raises NotFound where the store file names none."""
+    if who.desk.supplier is None:
+        raise NotFound("nobody is told what to bring")
+    return who.desk.supplier
+
+
+def send_proposals(who: Visitor) -> Sent:
+    """Send what to bring, and write down what became of it."""
+    supplier = supplier_of(who)
+    sent = supplier.send(who.me.name)
+    outcome = f"{sent.slots} slots, {sent.problem or 'taken'}"
+    who.desk.did(Deed(who.at_ns, who.me.name, "stock.send", supplier.host, outcome))
+    return sent
+
+
 @pages.get("/stock")
 def stock_page(who: _Look, request: Request, wanted: _Show = Show.ALL) -> Response:
     """Show what each slot seems to hold."""
@@ -61,7 +79,15 @@ def proposals_page(who: _Look) -> Response:
     """Show what to bring."""
     stock = stock_of(who)
     now = stock.now()
-    return _show(who, "stock_proposals", stock, now=now, due=[each for each in now.proposals if each.is_due])
+    due = [each for each in now.proposals if each.is_due]
+    return _show(who, "stock_proposals", stock, now=now, due=due, supplier=who.desk.supplier)
+
+
+@pages.post("/stock/proposals/send")
+def send_now(who: _Manages) -> Response:
+    """Send what to bring to the program; the page then says what became of it."""
+    send_proposals(who)
+    return go("/stock/proposals#sending")
 
 
 @pages.get("/stock/sales")

@@ -11,6 +11,7 @@ from checkout.types import CartEvent, CartLine, ReceiptFinalised, ReviewClosed, 
 from dashboard.audit import AuditLog
 from dashboard.stock.book import StockBook
 from dashboard.stock.desk import StockDesk
+from dashboard.stock.sending import Sent
 from dashboard.stock.settings import StockSettings
 from dashboard.stock.types import Happening, Kind
 from store_layout.files import load_store
@@ -90,6 +91,27 @@ def stock(folder: Path, clock: Clock, settings: StockSettings | None = None) -> 
         yield StockDesk(load_store(LAYOUT), book, settings or StockSettings(), clock)
     finally:
         book.close()
+
+
+@dataclasses.dataclass
+class PlayedSupplier:
+    """A program that takes what it is told, or has ``problem`` with it."""
+
+    clock: Clock
+    problem: str = ""
+    sent: list[Sent] = dataclasses.field(default_factory=list)
+    host: str = "orders.example"
+    times: tuple[str, ...] = ("06:30",)
+
+    def next_ns(self) -> int | None:
+        return self.clock() + H if self.times else None
+
+    def last(self) -> Sent | None:
+        return self.sent[-1] if self.sent else None
+
+    def send(self, by: str) -> Sent:
+        self.sent.append(Sent(self.clock(), by, 1, self.problem))
+        return self.sent[-1]
 
 
 @contextmanager

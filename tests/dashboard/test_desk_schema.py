@@ -23,7 +23,7 @@ from tests.dashboard.people_rig import Told as Configured
 from tests.dashboard.people_rig import quick_hashes
 from tests.dashboard.recordings_rig import recorded
 from tests.dashboard.review_rig import Store, question, with_reviews
-from tests.dashboard.stock_rig import stocked
+from tests.dashboard.stock_rig import PlayedSupplier, stocked
 from tests.dashboard.visits_rig import GEOMETRY, NOW, counter
 
 KNOWN = {"review_id": ("review-000001", "none"), "visit_id": ("visit-s1", "none"), "login": ("operator-1", "none")}
@@ -39,6 +39,7 @@ def whole(office: Office, tmp_path: Path) -> Iterator[Store]:
     told = Visited(1, NOW - 10**12, "card-1", {product.sku: 2}, {product.sku: product.price_minor})
     with quick_hashes(), stocked(office, tmp_path), counter(tmp_path, office.clock, told) as found:
         parts: dict[str, Any] = {"visits": found.visits, "machine": Fakery(), "configuration": Configured()}
+        parts["supplier"] = PlayedSupplier(office.clock)
         office.desk = dataclasses.replace(office.desk, **parts)
         store = with_reviews(office, tmp_path)
         store.keeps_open = True

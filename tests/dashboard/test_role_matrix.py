@@ -29,6 +29,8 @@ MAY = {
     **dict.fromkeys(("GET /v1/desk/stock/proposals", "GET /v1/desk/stock/proposals.csv"), EVERYBODY),
     **dict.fromkeys(("GET /v1/desk/stock/sales", "GET /v1/desk/stock/sales.csv"), EVERYBODY),
     **dict.fromkeys(("POST /stock/slots/{slot_id}", "POST /v1/desk/stock/counts"), DESK),
+    "GET /v1/desk/stock/webhook": EVERYBODY,
+    **dict.fromkeys(("POST /stock/proposals/send", "POST /v1/desk/stock/webhook"), BOSS),
     **dict.fromkeys(("GET /reviews", "GET /reviews/next", "GET /reviews/{review_id}"), DESK),
     **dict.fromkeys(("GET /reviews/clips/{clip_id}/{camera_id}.mp4", "GET /v1/desk/reviews"), DESK),
     **{f"POST /reviews/{{review_id}}/{deed}": DESK for deed in ("answer", "undo", "send", "leave")},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from dashboard.roles import Role
 from dashboard.stock.desk import StockDesk
 from dashboard.web import CSRF_HEADER
 from tests.dashboard.desk_rig import Office, csrf_of, send
-from tests.dashboard.stock_rig import CHERRY, COLA, NOON_NS, H, shop_day, stocked
+from tests.dashboard.stock_rig import CHERRY, COLA, NOON_NS, H, PlayedSupplier, shop_day, stocked
 
 SLOT = f"/stock/slots/{COLA}"
 COUNTS = "/v1/desk/stock/counts"
@@ -149,3 +150,39 @@ def test_slots_and_stores_that_are_not_there(office: Office, tmp_path: Path) -> 
         assert browser.get("/stock/slots/no/such/slot").status_code == 404
         assert "Nothing was sold" in browser.get("/stock/sales").text
         assert "Nothing is low" in browser.get("/stock/proposals").text
+
+
+def test_a_manager_sends_what_to_bring_and_sees_what_became_of_it(office: Office, desk: StockDesk) -> None:
+    browser = office.signed_in(Role.MANAGER)
+    assert "Send now" not in browser.get("/stock/proposals").text
+    assert send(browser, "/stock/proposals/send", "/stock/slots/" + COLA).status_code == 404
+    supplier = PlayedSupplier(office.clock)
+    office.desk = dataclasses.replace(office.desk, supplier=supplier)
+    browser = again(office, browser)
+    assert "never" in browser.get("/stock/proposals").text
+    sent = send(browser, "/stock/proposals/send", "/stock/proposals")
+    assert sent.headers["location"] == "/stock/proposals#sending"
+    assert "1 low slots, sent by manager-1" in browser.get("/stock/proposals").text
+    assert deeds(office)[0] == ("manager-1", "stock.send", "orders.example", "1 slots, taken")
+    supplier.problem = "HTTP 500"
+    send(browser, "/stock/proposals/send", "/stock/proposals")
+    assert "HTTP 500" in browser.get("/stock/proposals").text
+    assert deeds(office)[0][3] == "1 slots, HTTP 500"
+
+
+def test_a_program_sends_it_too(office: Office, desk: StockDesk) -> None:
+    office.desk = dataclasses.replace(office.desk, supplier=PlayedSupplier(office.clock))
+    browser = office.signed_in(Role.MANAGER)
+    token = {CSRF_HEADER: browser.get("/v1/desk/me").json()["csrf"]}
+    assert browser.get("/v1/desk/stock/webhook").json()["last"] is None
+    told = browser.post("/v1/desk/stock/webhook", headers=token).json()
+    assert told == {"at": "2027-01-14T17:00:00Z", "by": "manager-1", "slots": 1, "arrived": True, "problem": None}
+    assert browser.get("/v1/desk/stock/webhook").json()["last"] == told
+    assert "Send now" not in office.signed_in(Role.OPERATOR).get("/stock/proposals").text
+
+
+def again(office: Office, browser: TestClient) -> TestClient:
+    """Return the same browser before the dashboard as it is now."""
+    found = office.browser()
+    found.cookies.update(browser.cookies)
+    return found

@@ -6,19 +6,16 @@ import datetime as dt
 from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Protocol
-from urllib.parse import urlsplit
 
-from billing.errors import DeliveryError, DeliveryRefused
 from billing.mail import Post
 from billing.outbox import Sender
 from billing.policy import mail_address
-from billing.webhooks import signed_headers
-from tillfree.live.alert_settings import Email, Webhook
+from tillfree.live.alert_settings import Email
 from tillfree.live.alert_words import body_of, one_line, text_of, title_of
 from tillfree.live.alerts import Message
+from tillfree.live.hooks import Webhook, post_signed
 
 _S = 1_000_000_000
-_GONE = 410
 
 
 class Channel(Protocol):
@@ -44,21 +41,13 @@ class WebhookChannel:
 
     def __init__(self, told: Webhook, sender: Sender, store: str, zone: dt.tzinfo) -> None:
         self._told, self._sender, self._store, self._zone = told, sender, store, zone
-        self.name = f"webhook to {urlsplit(told.url).hostname}"
+        self.name = f"webhook to {told.host}"
 
     def send(self, message: Message, at_ns: int, timeout_s: float) -> None:
         """See ``Channel.send``."""
         message_id = id_of(message)
         body = body_of(message, message_id, self._store, self._zone)
-        headers = signed_headers(self._told.secret, message_id, at_ns, body)
-        try:
-            status = self._sender.post(self._told.url, headers, body, timeout_s)
-        except DeliveryError as error:
-            raise type(error)(str(error).replace(self._told.url, "the address")) from None  # its cause may hold the URL
-        if status == _GONE:
-            raise DeliveryRefused("HTTP 410: the endpoint is gone")
-        if not 200 <= status < 300:
-            raise DeliveryError(f"HTTP {status}")
+        post_signed(self._sender, self._told, message_id, at_ns, body, timeout_s)
 
 
 class EmailChannel:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,14 +11,10 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from billing.errors import EndpointError, SignatureError
 from billing.policy import MailPolicy, mail_address
-from billing.webhooks import check_url, signed_headers
 from store_layout.errors import InputError
 from store_layout.model import Strict
-
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_VARIABLE_MEND = "write a name such as {example}, and set that variable to the {what}"
+from tillfree.live.hooks import Webhook, WebhookEntry, variable_of, webhook_of
 
 
 class Kind(StrEnum):
@@ -38,15 +33,6 @@ class Kind(StrEnum):
     """Doors that were forced, or are held open."""
     REVIEWS = "reviews"
     """Questions that wait too long for an operator."""
-
-
-class WebhookEntry(Strict):
-    """A program that is told over HTTP."""
-
-    url: Annotated[str, Field(description="https://, or http:// to this machine alone")]
-    secret_env: Annotated[
-        str, Field(description="the environment variable that holds the secret messages are signed with (whsec_...)")
-    ]
 
 
 class EmailEntry(MailPolicy):
@@ -99,14 +85,6 @@ class AlertsEntry(Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Webhook:
-    """A program that is told. Its address may be a secret of its own: only the host is shown."""
-
-    url: str = dataclasses.field(repr=False)
-    secret: str = dataclasses.field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Email:
     """People who are told, and the mail server with its password."""
 
@@ -131,43 +109,11 @@ def alerting_of(file: Path, entry: AlertsEntry | None, environ: Mapping[str, str
     if entry.webhook is None and entry.email is None:
         mend = "add 'webhook' or 'email'"
         raise InputError("say nobody who is told", file=file, field="alerts", mend=mend)
-    webhook = None if entry.webhook is None else _webhook(file, entry.webhook, environ)
+    webhook = (
+        None if entry.webhook is None else webhook_of(file, "alerts.webhook", entry.webhook, environ, "ALERTS_SECRET")
+    )
     email = None if entry.email is None else _email(file, entry.email, environ)
     return Alerting(entry, webhook, email)
-
-
-def variable_of(
-    file: Path,
-    field: str,
-    name: str,
-    environ: Mapping[str, str],
-    example: str = "CAM1_PASSWORD",
-    what: str = "password",
-) -> str:
-    """Return what an environment variable holds that the store file names. Raises InputError, which does not repeat it."""
-    if not _VARIABLE.fullmatch(name):
-        mend = _VARIABLE_MEND.format(example=example, what=what)
-        raise InputError("is no name of an environment variable", file=file, field=field, mend=mend)
-    held = environ.get(name)
-    if not held:
-        raise InputError("names a variable that is not set", file=file, field=field, mend="set it before the start")
-    return held
-
-
-def _webhook(file: Path, entry: WebhookEntry, environ: Mapping[str, str]) -> Webhook:
-    try:
-        check_url(entry.url)
-    except EndpointError as error:
-        mend = "write https://HOST/PATH"
-        raise InputError(str(error).removeprefix("url: "), file=file, field="alerts.webhook.url", mend=mend) from None
-    field = "alerts.webhook.secret_env"
-    secret = variable_of(file, field, entry.secret_env, environ, "ALERTS_SECRET", "secret")
-    try:
-        signed_headers(secret, "alert_0", 0, b"")
-    except SignatureError as error:
-        words = f"names a variable with no secret in it: {str(error).removeprefix('secret: ')}"
-        raise InputError(words, file=file, field=field, mend="make one with 'tillfree alerts secret'") from None
-    return Webhook(entry.url, secret)
 
 
 def _email(file: Path, entry: EmailEntry, environ: Mapping[str, str]) -> Email:

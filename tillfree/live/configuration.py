@@ -99,6 +99,7 @@ def _store_file(config: StoreConfig) -> Iterator[tuple[str, object]]:
     yield "shop", _place(config.shop)
     yield "dashboard", _place(config.dashboard)
     yield "alerts", None if config.alerts is None else _told_by(config.alerts)
+    yield "replenishment", None if config.replenish is None else [config.replenish.hook.host, *config.replenish.times]
     yield "broker", None if config.broker is None else urlsplit(config.broker.url).hostname
     yield "workers", [f"{name} ({text_of(cameras)})" for name, cameras in config.workers.items()]
 

@@ -23,6 +23,7 @@ from dashboard.stock.desk import StockDesk
 from store_layout.errors import InputError
 from store_layout.geometry import StoreGeometry
 from tillfree.live.recording_runs import RecordingRuns
+from tillfree.live.replenish import Replenishment
 from tillfree.live.run_events import seen_in
 from tillfree.live.storefile import DashboardEntry
 from tillfree.live.tap import LiveTap
@@ -46,10 +47,11 @@ class LiveDesk:
         data: Path,
         weights: Path | None,
         stack: ExitStack,
+        replenishment: Replenishment | None = None,
     ) -> None:
         """``weights`` are what recordings are run with, None for their own. ``stack`` closes it. Raises InputError where its log cannot be written."""
         self._operators, self._geometry = operators, geometry
-        self.stock, self.visits = stock, visits
+        self.stock, self.visits, self.replenishment = stock, visits, replenishment
         self._hub = Hub()
         stack.callback(self._hub.close)
         self.tap = LiveTap(self._hub, geometry)
@@ -75,7 +77,7 @@ class LiveDesk:
         name = self._geometry.store.name
         desk = Desk(
             name, self._url, self._operators, self._geometry, self._hub, system_clock, self._setup, machine, self._audit,
-            configuration=configuration, stock=self.stock, visits=self.visits.desk,
+            configuration=configuration, stock=self.stock, supplier=self.replenishment, visits=self.visits.desk,
             reviews=ReviewDesk(questions, self._data, name, system_clock, self._audit.write),
             recordings=RecordingsDesk(self._data / RECORDINGS, seen_in, self._runs, cutter),
         )  # fmt: skip

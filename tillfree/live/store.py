@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from billing.httpx_sender import HttpxSender
 from checkout.checkout import Checkout
 from recordings.files import LoadedRecording
 from store_layout.errors import InputError
@@ -43,6 +44,7 @@ from tillfree.live.questions import LiveQuestions
 from tillfree.live.recorded import Playing, RecordedFeeds, RecordedScans
 from tillfree.live.rejoining import PeopleFile, Rejoining
 from tillfree.live.relay import RelayBiller
+from tillfree.live.replenish import REPLENISHMENT, Replenishment
 from tillfree.live.settings import GateSettings
 from tillfree.live.sight import Sight, Watchers, bus_sight, own_sight
 from tillfree.live.stock import STOCK, LiveLog, open_stock
@@ -235,7 +237,13 @@ class _Opening:
         log = LiveLog(data / EVENTS, self.restored)
         stock = open_stock(self.config.store, data, self.settings.stock, clock, log, stack)
         visits = LiveVisits(data, self.history, self.config.store, books, evidence.store, clock, stack)
-        return LiveDesk(entry, books.operators, geometry, stock, visits, data, self.config.weights_path, stack)
+        told = self.config.replenish
+        supplier = None
+        if told is not None:
+            supplier = Replenishment(told, stock, data / REPLENISHMENT, HttpxSender(), system_clock, self.tell)
+        return LiveDesk(
+            entry, books.operators, geometry, stock, visits, data, self.config.weights_path, stack, supplier
+        )
 
     def own(
         self,
@@ -339,7 +347,9 @@ def _parts(
         geometry, before, settings.live.resumption, run.hear, lambda person, at_ns: doubts.append(_doubt(person, at_ns))
     )
     engine, kept = sight.make_engine(run, Watchers(activity, rejoining, evidence, health, tap))
-    helpers: tuple[Helper, ...] = books.workers if desk is None else (*books.workers, desk.visits.thread)
+    helpers: tuple[Helper, ...] = books.workers
+    if desk is not None:
+        helpers += (desk.visits.thread, *(() if desk.replenishment is None else (desk.replenishment,)))
     forget_ns = round(settings.live.history.forget_after_s * _S)
     note_ns = round(settings.live.resumption.snapshot_s * _S)
     return LiveParts(

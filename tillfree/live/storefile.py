@@ -19,9 +19,11 @@ from store_layout.errors import InputError
 from store_layout.files import load_store, read_model
 from store_layout.model import Identifier, Store, Strict
 from tillfree.live.address import MEND, Address, Login, parse_address
-from tillfree.live.alert_settings import Alerting, AlertsEntry, alerting_of, variable_of
+from tillfree.live.alert_settings import Alerting, AlertsEntry, alerting_of
 from tillfree.live.connection import Transport
 from tillfree.live.feeds import CameraFeed
+from tillfree.live.hooks import variable_of
+from tillfree.live.replenish_settings import Replenish, ReplenishmentEntry, replenish_of
 from tillfree.live.stream_clock import Times
 
 EMBEDDED = "embedded"
@@ -109,6 +111,10 @@ class StoreFile(Strict):
         DashboardEntry | None, Field(description="serves the operators' dashboard; nothing is served if left out")
     ] = None
     alerts: Annotated[AlertsEntry | None, Field(description="who is told what is wrong; nobody if left out")] = None
+    replenishment: Annotated[
+        ReplenishmentEntry | None,
+        Field(description="a program that is told what to bring to which slot; none if left out"),
+    ] = None
     broker: Annotated[
         BrokerEntry | None, Field(description="splits the cameras over vision workers; one process has all if left out")
     ] = None
@@ -152,6 +158,7 @@ class StoreConfig:
     shop: Shop | None = None
     dashboard: DashboardEntry | None = None
     alerts: Alerting | None = None
+    replenish: Replenish | None = None
     broker: Broker | None = None
     workers: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
@@ -191,6 +198,7 @@ def load_store_file(file: Path, environ: Mapping[str, str], worker: str | None =
         shop=_shop(file, model),
         dashboard=model.dashboard,
         alerts=None if worker is not None else alerting_of(file, model.alerts, environ),
+        replenish=None if worker is not None else _replenish(file, model, environ),
         broker=_broker(file, model, environ),
         workers=model.workers,
     )
@@ -358,6 +366,13 @@ def _shop(file: Path, model: StoreFile) -> Shop | None:
         problem = "is of embedded billing, and billing is elsewhere"
         raise InputError(problem, file=file, field="shop", mend="take it out, or write billing: embedded")
     return model.shop
+
+
+def _replenish(file: Path, model: StoreFile, environ: Mapping[str, str]) -> Replenish | None:
+    if model.replenishment is not None and model.dashboard is None:
+        problem = "needs the book of stock, which is kept where there is a dashboard"
+        raise InputError(problem, file=file, field="replenishment", mend="add 'dashboard', or take it out")
+    return replenish_of(file, model.replenishment, environ)
 
 
 def _optional(file: Path, field: str, name: str | None) -> Path | None:

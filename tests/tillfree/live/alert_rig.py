@@ -11,8 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from billing.errors import DeliveryError
 from billing.webhooks import new_secret
-from tillfree.live.alert_settings import Alerting, AlertsEntry, Webhook
+from tillfree.live.alert_settings import Alerting, AlertsEntry
 from tillfree.live.alerts import Message
+from tillfree.live.hooks import Webhook
 from tillfree.live.node import AlertRow, CameraRow, NodeView
 
 S = 1_000_000_000

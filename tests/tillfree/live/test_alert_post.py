@@ -33,8 +33,9 @@ from tests.tillfree.live.alert_rig import (
 )
 from tillfree.live.alert_channels import Channel
 from tillfree.live.alert_post import Alerts, Line, channels_of, try_channels
-from tillfree.live.alert_settings import Alerting, Email, Kind, Webhook
+from tillfree.live.alert_settings import Alerting, Email, Kind
 from tillfree.live.alerts import Message, News, Phase
+from tillfree.live.hooks import Webhook
 from tillfree.main import main
 
 AWAY = DeliveryError("no answer within 10 s")

@@ -226,6 +226,31 @@ def test_alerts_that_cannot_be(folder: Path, alerts: dict[str, object], field: s
     assert "very-secret-path" not in "".join(traceback.format_exception(caught.value))
 
 
+def test_who_is_told_what_to_bring(folder: Path) -> None:
+    told = {**HOOK, "at": ["14:00", "06:30", "14:00"]}
+    config = load_store_file(write(folder, dashboard={}, replenishment=told), {"HOOK": new_secret(bytes(32))})
+    assert config.replenish is not None
+    assert (config.replenish.hook.host, config.replenish.times) == ("hooks.example", ("06:30", "14:00"))
+    assert "very-secret-path" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("more", "field", "words"),
+    [
+        ({"replenishment": HOOK}, "replenishment", "needs the book of stock"),
+        ({"dashboard": {}, "replenishment": HOOK}, "replenishment.secret_env", "is not set"),
+        ({"dashboard": {}, "replenishment": {**HOOK, "url": "http://h"}}, "replenishment.url", "must be https"),
+        ({"dashboard": {}, "replenishment": {**HOOK, "at": [840]}}, "replenishment.at", "in quotes"),
+        ({"dashboard": {}, "replenishment": {**HOOK, "at": ["24:00"]}}, "replenishment.at", "23:59"),
+    ],
+)
+def test_replenishment_that_cannot_be(folder: Path, more: dict[str, object], field: str, words: str) -> None:
+    with pytest.raises(InputError, match=re.escape(words)) as caught:
+        load_store_file(write(folder, **more), {})
+    assert caught.value.field == field
+    assert "very-secret-path" not in "".join(traceback.format_exception(caught.value))
+
+
 @pytest.fixture(scope="module")
 def page() -> str:
     return (REPO / "docs/live.md").read_text(encoding="utf-8")
