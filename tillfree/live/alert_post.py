@@ -13,8 +13,9 @@ from billing.errors import DeliveryError, DeliveryRefused
 from billing.httpx_sender import HttpxSender
 from billing.smtp import SmtpPost
 from tillfree.live.alert_channels import Channel, EmailChannel, WebhookChannel
+from tillfree.live.alert_memory import AlertFile, Memory
 from tillfree.live.alert_settings import Alerting
-from tillfree.live.alerts import AlertBook, Message
+from tillfree.live.alerts import AlertBook, Kept, Message
 from tillfree.live.backoff import Backoff
 from tillfree.live.node import NodeView
 from tillfree.live.reader_thread import ReaderThread
@@ -70,6 +71,11 @@ class Line:
         self._sent = self._lost = 0
         self._problem = ""
 
+    @property
+    def name(self) -> str:
+        """What its channel is called."""
+        return self._channel.name
+
     def put(self, message: Message) -> None:
         """Have a message sent."""
         with self._lock:
@@ -77,6 +83,16 @@ class Line:
             while len(self._waiting) > _MOST_WAITING:
                 self._waiting.popleft()
                 self._lost += 1
+
+    def waiting(self) -> tuple[tuple[int, Message], ...]:
+        """Return what has not arrived, with when it was given."""
+        with self._lock:
+            return tuple(self._waiting)
+
+    def recall(self, waiting: tuple[tuple[int, Message], ...]) -> None:
+        """Have messages sent that had not arrived before a restart."""
+        with self._lock:
+            self._waiting.extend(waiting[-_MOST_WAITING:])
 
     def status(self) -> ChannelStatus:
         """Return how it is."""
@@ -136,10 +152,10 @@ class Line:
 
 
 class _Carrier:
-    """A line and the thread that serves it."""
+    """A line and the thread that serves it; ``keep`` has what waits and was told brought to the disk."""
 
-    def __init__(self, line: Line, tell: Callable[[str], None]) -> None:
-        self.line, self._tell = line, tell
+    def __init__(self, line: Line, tell: Callable[[str], None], keep: Callable[[], None]) -> None:
+        self.line, self._tell, self._keep = line, tell, keep
         self._woken, self._is_ended = Event(), False
         self._thread: ReaderThread | None = None
 
@@ -165,6 +181,7 @@ class _Carrier:
     def _run(self, stopped: Event) -> None:
         while not stopped.is_set():
             self._woken.clear()
+            self._keep()  # before a message goes out, and once it has arrived
             wait_s = self.line.round()
             if wait_s > 0:
                 self._woken.wait(wait_s)
@@ -181,11 +198,23 @@ class Alerts:
         tell: Callable[[str], None],
         absent: Collection[str] = (),
         lot: Random | None = None,
+        file: AlertFile | None = None,
     ) -> None:
-        """``clock`` is the system's, by which signatures are stamped and tries are spaced; ``absent`` are cameras of the layout that are not there."""
+        """``clock`` is the system's, by which signatures are stamped and tries are spaced; ``absent`` are cameras of the layout that are not there.
+
+        ``file`` is what a restart knows it by, None to begin anew each time. Raises InputError where it cannot be read.
+        """
         lots = lot or Random(0)  # noqa: S311 - spreads tries in time, guards nothing
-        self._book = AlertBook(told.entry, absent)
-        self._carriers = tuple(_Carrier(Line(each, clock, tell, lots), tell) for each in channels)
+        self._book, self._file, self._tell = AlertBook(told.entry, absent), file, tell
+        self._carriers = tuple(_Carrier(Line(each, clock, tell, lots), tell, self._keep) for each in channels)
+        self._writing, self._is_kept = Lock(), True
+        self._known = Kept() if file is None else self._recall(file.read())
+
+    def _recall(self, memory: Memory) -> Kept:
+        self._book.recall(memory.kept)
+        for each in self._carriers:
+            each.line.recall(memory.waiting.get(each.line.name, ()))
+        return memory.kept
 
     def start(self) -> None:
         """Begin to deliver; also where a thread has died. Nothing happens while all run."""
@@ -198,6 +227,24 @@ class Alerts:
         if message is not None:
             for each in self._carriers:
                 each.put(message)
+            self._known = self._book.kept()  # later than what waits: a crash in between tells twice, and loses nothing
+
+    def _keep(self) -> None:
+        """Bring to the disk what was told, and what waits. A disk that takes nothing is told once: alerts go out all the same."""
+        if self._file is None:
+            return
+        with self._writing:
+            waiting = {each.line.name: each.line.waiting() for each in self._carriers}
+            try:
+                self._file.write(
+                    Memory(kept=self._known, waiting={name: told for name, told in waiting.items() if told})
+                )
+            except OSError as error:
+                if self._is_kept:
+                    self._tell(f"a restart will tell again what is wrong: {error.strerror}")
+                self._is_kept = False
+            else:
+                self._is_kept = True
 
     def status(self) -> tuple[ChannelStatus, ...]:
         """Return how each channel is."""
@@ -209,9 +256,10 @@ class Alerts:
         return "; ".join(status.words for status in self.status() if status.words)
 
     def stop(self) -> None:
-        """End. What was not delivered is lost."""
+        """End. What was not delivered waits in the file for the next start."""
         for each in self._carriers:
             each.stop()
+        self._keep()
 
 
 def channels_of(told: Alerting, store: str, zone: dt.tzinfo = dt.UTC) -> tuple[Channel, ...]:

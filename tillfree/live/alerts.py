@@ -8,7 +8,7 @@ comes and goes. What comes together is one message.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from checkout.types import ReviewOpened
@@ -106,7 +106,7 @@ def lasting(span_ns: int) -> str:
 
 
 @dataclass(slots=True)
-class _Course:
+class Course:
     """How one problem went. ``since_ns`` is when it came, None while it is away; ``last_ns`` when it was there last.
 
     ``told_ns`` is when it was last told that it is there, ``missed`` how often it came since and was not told.
@@ -131,6 +131,14 @@ class _Course:
         return News(phase, self.problem.kind, self.problem.key, self.problem.words, since_ns, until_ns, times)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a restart is not to forget: how problems went of which something was told, and what happened at doors."""
+
+    courses: tuple[Course, ...] = ()
+    events: tuple[Course, ...] = ()
+
+
 class AlertBook:
     """Follows problems from view to view. One thread calls ``see``, with times that rise."""
 
@@ -139,11 +147,26 @@ class AlertBook:
         self._told, self._absent = told, frozenset(absent)
         self._cool_ns, self._after_ns = round(told.cool_down_s * _S), round(told.after_s * _S)
         self._gather_ns = round(told.gather_s * _S)
-        self._courses: dict[Key, _Course] = {}
-        self._events: dict[Key, _Course] = {}
+        self._courses: dict[Key, Course] = {}
+        self._events: dict[Key, Course] = {}
         self._heard: frozenset[AlertRow] = frozenset()
         self._pending: list[News] = []
         self._pending_ns = 0
+        self._is_restarted = False
+
+    def kept(self) -> Kept:
+        """Return what a restart is not to forget, as of the last message."""
+        courses, events = ([replace(each) for each in found.values()] for found in (self._courses, self._events))
+        return Kept(tuple(courses), tuple(events))
+
+    def recall(self, kept: Kept) -> None:
+        """Go on after a restart. What was not told yet begins anew; of what was told nobody looked whether it is over."""
+        for found, courses in ((self._courses, kept.courses), (self._events, kept.events)):
+            for each in courses:
+                if each.problem.kind in self._told.tell:
+                    since_ns = each.since_ns if each.is_told else None
+                    found[each.problem.kind, each.problem.key] = replace(each, since_ns=since_ns)
+        self._is_restarted = True
 
     def see(self, view: NodeView, at_ns: int) -> Message | None:
         """Look at the store as it is at ``at_ns``; return what somebody should hear now."""
@@ -152,6 +175,7 @@ class AlertBook:
             for each in problems_of(view, self._told.review_wait_s, self._absent)
             if each.kind in self._told.tell
         }
+        self._look_again(at_ns)
         news = [*self._follow(found, at_ns), *self._hear(view.alerts, at_ns)]
         self._forget(at_ns)
         if news and not self._pending:
@@ -163,9 +187,19 @@ class AlertBook:
         told, self._pending = tuple(self._pending), []
         return Message(at_ns, told, self._standing(told))
 
+    def _look_again(self, at_ns: int) -> None:
+        """Give what was wrong before a restart the time to show that it is there still; a clock may have been set back."""
+        if not self._is_restarted:
+            return
+        self._is_restarted = False
+        for course in (*self._courses.values(), *self._events.values()):
+            course.told_ns = None if course.told_ns is None else min(course.told_ns, at_ns)
+            if course.since_ns is not None:
+                course.since_ns, course.last_ns = min(course.since_ns, at_ns), at_ns
+
     def _follow(self, found: dict[Key, Problem], at_ns: int) -> Iterator[News]:
         for key, problem in found.items():
-            course = self._courses.setdefault(key, _Course(problem))
+            course = self._courses.setdefault(key, Course(problem))
             course.problem, course.last_ns = problem, at_ns
             if course.since_ns is None:
                 course.since_ns = at_ns
@@ -177,7 +211,7 @@ class AlertBook:
             if key not in found:
                 yield from self._away(course, at_ns)
 
-    def _away(self, course: _Course, at_ns: int) -> Iterator[News]:
+    def _away(self, course: Course, at_ns: int) -> Iterator[News]:
         """Yield what is to be told of a problem that is not there now."""
         since_ns, is_gone = course.since_ns, at_ns - course.last_ns >= self._after_ns
         if since_ns is not None and is_gone:
@@ -198,14 +232,14 @@ class AlertBook:
         for row in fresh:
             if row.what in _DOORS and Kind.DOORS in self._told.tell:
                 happened = Problem(Kind.DOORS, row.detail, row.detail)
-                course = self._events.setdefault((Kind.DOORS, row.detail), _Course(happened))
+                course = self._events.setdefault((Kind.DOORS, row.detail), Course(happened))
                 course.last_ns = row.at_ns
                 course.miss(row.at_ns)
         for course in self._events.values():
             if course.missed and self._is_cool(course, at_ns):
                 yield course.tell(Phase.HAPPENED, at_ns, course.missed_ns, course.last_ns, course.missed)
 
-    def _is_cool(self, course: _Course, at_ns: int) -> bool:
+    def _is_cool(self, course: Course, at_ns: int) -> bool:
         return course.told_ns is None or at_ns - course.told_ns >= self._cool_ns
 
     def _forget(self, at_ns: int) -> None:

@@ -18,6 +18,7 @@ from store_layout.geometry import StoreGeometry
 from tillfree.eventlog import EventLog, HeardLog
 from tillfree.live.activity import Activity
 from tillfree.live.agreement import LEAD_NS, LivePlay, StepPlay
+from tillfree.live.alert_memory import AlertFile
 from tillfree.live.alert_post import Alerts, channels_of
 from tillfree.live.api import create_app
 from tillfree.live.books import DATABASE, LiveBooks, open_books
@@ -75,6 +76,7 @@ _TAKEN = "taken.mark"
 _BOOKMARK = "broker.json"
 _FOR_EVER_S = 1e9
 _DOOR = "door.json"
+_ALERTS = "alerts.json"
 _DOUBTS = 50
 
 Tell = Callable[[str], None]
@@ -355,7 +357,7 @@ def _parts(
     return LiveParts(
         geometry, sight.feeds, sight.queues, activity, evidence, health, Door(data / _DOOR), sight.overload, engine, run, checkout, history,
         inbox, relay,
-        helpers, (), tap, _alerts(config, settings, tell), _coverage(config, geometry, settings, restored, people_file), rejoining, people_file,
+        helpers, (), tap, _alerts(config, data, settings, tell), _coverage(config, geometry, settings, restored, people_file), rejoining, people_file,
         doubts, clock, forget_ns, note_ns, kept,
     )  # fmt: skip
 
@@ -372,12 +374,12 @@ def _coverage(
     return Coverage(slots_of, min_ns, max(since, default=None), round(again.untold_s * _S), round(again.gather_s * _S))
 
 
-def _alerts(config: StoreConfig, settings: RunSettings, tell: Tell) -> Alerts | None:
-    """Return what tells people; None where the store file names nobody."""
+def _alerts(config: StoreConfig, data: Path, settings: RunSettings, tell: Tell) -> Alerts | None:
+    """Return what tells people; None where the store file names nobody. Raises InputError where its file cannot be read."""
     if config.alerts is None:
         return None
     channels = channels_of(config.alerts, config.store.name, settings.page.zone)
-    return Alerts(config.alerts, channels, system_clock, tell, config.absent)
+    return Alerts(config.alerts, channels, system_clock, tell, config.absent, file=AlertFile(data / _ALERTS))
 
 
 def _evidence(

@@ -18,6 +18,7 @@ import yaml
 from billing.errors import DeliveryError, DeliveryRefused
 from billing.policy import MailPolicy
 from billing.webhooks import verify
+from store_layout.errors import InputError
 from tests.tillfree.live.alert_rig import (
     SECRET,
     T0,
@@ -32,6 +33,7 @@ from tests.tillfree.live.alert_rig import (
     view,
 )
 from tillfree.live.alert_channels import Channel
+from tillfree.live.alert_memory import AlertFile
 from tillfree.live.alert_post import Alerts, Line, channels_of, try_channels
 from tillfree.live.alert_settings import Alerting, Email, Kind
 from tillfree.live.alerts import Message, News, Phase
@@ -157,6 +159,55 @@ def test_a_mistake_ends_a_thread_and_the_next_start_mends_it() -> None:
     assert "secret" not in told[0]
     eventually(lambda: (alerts.start(), bool(channel.sent))[1])
     alerts.stop()
+
+
+def test_a_restart_sends_what_waited_and_nothing_twice(tmp_path: Path) -> None:
+    """Two ways, one of which takes nothing; the store ends, and starts again twice while it stays closed."""
+    path = tmp_path / "alerts.json"
+
+    def shop(well: PlayedChannel, ill: PlayedChannel) -> Alerts:
+        return Alerts(alerting(after_s=0), (well, ill), Clock(), lambda _told: None, file=AlertFile(path))
+
+    well, ill = PlayedChannel("well"), PlayedChannel("ill", troubles=[AWAY])
+    alerts = shop(well, ill)
+    alerts.start()
+    alerts.published(view(is_open=False), T0)
+    eventually(lambda: len(well.sent) == 1 and ill.tries == 1)
+    alerts.stop()
+    assert path.stat().st_mode & 0o777 == 0o600
+    well, ill = PlayedChannel("well"), PlayedChannel("ill")
+    alerts = shop(well, ill)
+    alerts.start()
+    alerts.published(view(is_open=False), T0 + 30 * S)
+    eventually(lambda: [message.news for message in ill.sent] == [CLOSED.news])
+    alerts.stop()
+    again = PlayedChannel("ill")
+    alerts = shop(well, again)
+    alerts.start()
+    alerts.published(view(is_open=False), T0 + 500 * S)
+    alerts.published(view(), T0 + 501 * S)
+    eventually(lambda: len(again.sent) == 1 and len(well.sent) == 1)
+    alerts.stop()
+    assert [news.phase for news in again.sent[0].news] == [Phase.OVER]
+
+
+def test_alerts_go_out_where_the_disk_takes_nothing(tmp_path: Path) -> None:
+    told: list[str] = []
+    channel = PlayedChannel()
+    alerts = Alerts(
+        alerting(after_s=0), (channel,), Clock(), told.append, file=AlertFile(tmp_path / "none" / "alerts.json")
+    )
+    alerts.start()
+    alerts.published(view(is_open=False), T0)
+    eventually(lambda: bool(channel.sent))
+    alerts.stop()
+    assert told == ["a restart will tell again what is wrong: No such file or directory"]
+
+
+def test_a_file_that_does_not_say_what_was_told(tmp_path: Path) -> None:
+    (tmp_path / "alerts.json").write_text("{}x", encoding="utf-8")
+    with pytest.raises(InputError, match="does not say what was told"):
+        Alerts(alerting(), (), Clock(), lambda _told: None, file=AlertFile(tmp_path / "alerts.json"))
 
 
 def test_a_webhook_is_signed() -> None:

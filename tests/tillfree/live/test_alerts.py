@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from checkout.types import ReviewOpened
 from tests.tillfree.live.alert_rig import FORCED, T0, S, entry, view
+from tillfree.live.alert_memory import Memory
 from tillfree.live.alert_settings import Kind
 from tillfree.live.alert_words import body_of, text_of, title_of
 from tillfree.live.alerts import AlertBook, Message, News, Phase, problems_of
@@ -29,6 +30,12 @@ class Told:
         self.book = AlertBook(entry(**more), absent=("cam9",))
         self.now_s = 0
         self.messages: list[Message] = []
+
+    def restart(self) -> None:
+        """Go on with a new book, and what the last one wrote to the disk."""
+        kept = Memory.model_validate_json(Memory(kept=self.book.kept()).model_dump_json()).kept
+        self.book = AlertBook(self.book._told, absent=("cam9",))
+        self.book.recall(kept)
 
     def see(self, seen: NodeView, seconds: int) -> list[tuple[int, Phase, str]]:
         """Look at the same for so many seconds; return what was told in them."""
@@ -113,6 +120,56 @@ def test_doors_are_told_at_once_and_not_again_and_again() -> None:
         assert told.see(view(alerts=rows), 20) == []
     assert told.see(view(alerts=rows), 200) == [(100, Phase.HAPPENED, "gate door was forced open")]
     assert told.messages[-1].news[0].times == 3
+
+
+def test_what_was_told_before_a_restart_is_not_told_again_and_its_end_is() -> None:
+    told = Told()
+    assert [phase for _, phase, _ in told.see(DOWN, 20)] == [Phase.BEGAN]
+    told.restart()
+    assert told.see(WELL, 3) == []  # nobody looked yet
+    assert told.see(DOWN, 300) == []
+    assert [phase for _, phase, _ in told.see(WELL, 20)] == [Phase.OVER]
+
+
+def test_a_cool_down_outlives_a_restart() -> None:
+    told = Told()
+    told.see(view(down=("cam2",), alerts=(FORCED,)), 20)
+    told.see(WELL, 20)
+    told.restart()
+    again = dataclasses.replace(FORCED, at_ns=T0 + 50 * S)
+    assert told.see(view(down=("cam2",), alerts=(again,)), 40) == []
+    found = told.see(view(down=("cam2",), alerts=(again,)), 60)
+    assert [(phase, words) for _, phase, words in found] == [
+        (Phase.HAPPENED, "gate door was forced open"),
+        (Phase.BEGAN, "camera cam2 is down: no answer"),
+    ]
+
+
+def test_what_was_not_told_before_a_restart_begins_anew() -> None:
+    told = Told()
+    told.see(DOWN, 5)
+    told.restart()
+    assert told.see(DOWN, 9) == []
+    assert told.see(WELL, 200) == []
+
+
+def test_a_restart_with_a_clock_set_back_holds_nothing_up() -> None:
+    told = Told()
+    told.now_s = 100_000
+    told.see(DOWN, 20)
+    told.see(WELL, 20)
+    told.restart()
+    told.now_s = 0
+    assert [at for at, _, _ in told.see(DOWN, 300)] == [100]
+
+
+def test_what_is_told_no_more_is_forgotten() -> None:
+    told = Told()
+    told.see(DOWN, 20)
+    kept = told.book.kept()
+    other = Told(tell=("doors",))
+    other.book.recall(kept)
+    assert other.see(WELL, 200) == []
 
 
 def review(at_ns: int) -> ReviewOpened:
