@@ -154,19 +154,9 @@ class Access:
 
         Raises AccessDenied where there is none of that login, or for a password that is too short.
         """
-        self._change(login, password_hash=hash_password(password))
-
-    def disable_operator(self, login: str, at_ns: int) -> None:
-        """Let a person sign in no more, and end their sessions. Raises AccessDenied where there is none of that login."""
-        self._change(login, disabled_at_ns=at_ns)
-
-    def enable_operator(self, login: str) -> None:
-        """Let a person sign in again. Raises AccessDenied where there is none of that login."""
-        self._change(login, disabled_at_ns=None)
-
-    def _change(self, login: str, **values: object) -> None:
+        hashed = hash_password(password)
         with self.store.transaction() as books:
-            if not rows.change_operator(books, login, **values):
+            if not rows.change_operator(books, login, password_hash=hashed):
                 raise AccessDenied(f"there is no operator named {login!r}")
 
     def sign_in(self, login: str, password: str, at_ns: int) -> tuple[str, int]:

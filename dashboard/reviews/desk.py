@@ -20,6 +20,9 @@ from dashboard.reviews.pending import AnswerBook, Pending
 from dashboard.reviews.types import Outcome, Question, Questions
 
 _S = 1_000_000_000
+LABELLED, ANSWERS = "labelled", "answers.json"
+"""What is kept in the store's data folder: labelled examples, and answers that can still be taken back."""
+
 UNDO_NS = 10 * _S
 """How long an answer can be taken back."""
 MARGIN_NS = 2 * _S
@@ -64,8 +67,8 @@ class ReviewDesk:
     ) -> None:
         """``folder`` is the store's data folder; ``did`` writes to the audit log. Raises InputError for a damaged book."""
         self.questions, self._store_name, self._clock, self._did = questions, store_name, clock, did
-        self.labelled = folder / "labelled"
-        self._book = AnswerBook(folder / "answers.json")
+        self.labelled = folder / LABELLED
+        self._book = AnswerBook(folder / ANSWERS)
         self._claims = Claims()
         self._sent: dict[str, int] = {}
         self._told: deque[Told] = deque(maxlen=_MOST_TOLD)

@@ -17,6 +17,7 @@ from billing import passwords
 from billing.access import Access, Operator, RateLimiter, Scope
 from billing.errors import AccessDenied, NotKnown
 from billing.http.system import network
+from billing.people import People
 from billing.pricebook import PriceBook
 from billing.store import BillingStore
 from tests.billing.shop import COLA, NOON_NS, Shop
@@ -332,11 +333,11 @@ def test_replayed_request_is_in_the_audit_log_once(shop: Shop) -> None:
 def test_disabled_operator_is_nobody(shop: Shop) -> None:
     shop.access.add_operator("anna", PASSWORD, frozenset({OPERATOR}), NOON_NS)
     client = shop.client_of(signed_in(shop).json()["token"])
-    shop.access.disable_operator("anna", NOON_NS)
+    People(shop.access).deactivate("anna", NOON_NS)
     assert client.get("/v1/visits").status_code == 401
     assert signed_in(shop).status_code == 401
     assert shop.access.operators() == (Operator("anna", frozenset({OPERATOR}), NOON_NS, NOON_NS),)
-    shop.access.enable_operator("anna")
+    People(shop.access).activate("anna")
     assert client.get("/v1/visits").status_code == 401  # that session has ended for good
     assert signed_in(shop).status_code == 201
 
@@ -359,7 +360,7 @@ def test_operators_that_cannot_be_changed(shop: Shop) -> None:
         shop.access.change_password("anna", "short")
     assert signed_in(shop).status_code == 201
     with pytest.raises(AccessDenied, match="no operator named 'berta'"):
-        shop.access.disable_operator("berta", NOON_NS)
+        People(shop.access).deactivate("berta", NOON_NS)
 
 
 def test_clients_are_listed_without_secrets(shop: Shop) -> None:

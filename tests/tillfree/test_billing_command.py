@@ -21,6 +21,7 @@ from billing.service import BillingService
 from billing.store import BillingStore
 from billing.types import ItemCount, OpenVisit, ReceiptInput, RefundReason, RefundRequest
 from store_layout.errors import InputError
+from tests.dashboard.people_rig import quick_hashes
 from tillfree.commands.billing import billing_app
 from tillfree.errors import ExitCode, NotAsExpected
 from tillfree.main import main
@@ -136,6 +137,21 @@ def test_operators_sign_in(tmp_path: Path) -> None:
     assert told("operators", "enable", str(database), "anna") == "anna can sign in\n"
     with closing(BillingStore(database)) as store:
         assert Access(store).sign_in("anna", f"{SECRET}2", 0)
+
+
+def test_the_last_who_can_add_people_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = tmp_path / "billing.sqlite"
+    with closing(BillingStore(database)) as store, quick_hashes():
+        access = Access(store)
+        access.add_operator("anna", SECRET, frozenset({Scope.ADMIN}), 0)
+        access.add_operator("ben", SECRET, frozenset({Scope.OPERATOR}), 0)
+        assert main(["billing", "operators", "disable", str(database), "anna"]) == ExitCode.BAD_INPUT
+        error = capsys.readouterr().err
+        assert "'anna' is the last who can add people. Mend: give another person scope admin first" in error
+        assert error.count("\n") == 1
+        access.add_operator("carla", SECRET, frozenset({Scope.ADMIN}), 0)
+        assert main(["billing", "operators", "disable", str(database), "anna"]) == 0
+        assert [each.login for each in access.operators() if each.disabled_at_ns is not None] == ["anna"]
 
 
 def test_what_keys_and_operators_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,12 +13,13 @@ from rich.table import Table
 
 from billing.access import Access, Scope
 from billing.disputing import labelled_examples
-from billing.errors import AccessDenied, BillingError, DatabaseUnavailable
+from billing.errors import AccessDenied, BillingError, DatabaseUnavailable, LastManager
 from billing.export import journal_csv, receipts_csv
 from billing.http.times import rfc3339
 from billing.keyring import open_keyring
 from billing.migrations import HEAD
 from billing.money import Money, format_money
+from billing.people import People
 from billing.pricebook import PriceBook
 from billing.pricefile import read_price_file
 from billing.reconcile import Difference, differences
@@ -225,9 +226,9 @@ def change_password(database: Database, login: Login, password: Password) -> Non
 
 @operators_app.command("disable")
 def disable_operator(database: Database, login: Login) -> None:
-    """Let a person sign in no more; `enable` takes it back. What they did stays in the audit log."""
+    """Let a person sign in no more, unless nobody could add people then; `enable` takes it back. What they did stays in the audit log."""
     with closing(_existing(database_of(database))) as store, _clearly():
-        Access(store).disable_operator(login, system_clock())
+        People(Access(store)).deactivate(login, system_clock())
     typer.echo(f"{login} can sign in no more")
 
 
@@ -235,7 +236,7 @@ def disable_operator(database: Database, login: Login) -> None:
 def enable_operator(database: Database, login: Login) -> None:
     """Let a person sign in again."""
     with closing(_existing(database_of(database))) as store, _clearly():
-        Access(store).enable_operator(login)
+        People(Access(store)).activate(login)
     typer.echo(f"{login} can sign in")
 
 
@@ -254,6 +255,9 @@ def _clearly() -> Iterator[None]:
     """Turn what keys and operators cannot be into an error that the command line shows. Raises InputError."""
     try:
         yield
+    except LastManager as error:
+        mend = "give another person scope admin first: `tillfree billing operators add DATABASE LOGIN --scope admin`"
+        raise InputError(str(error), mend=mend) from error
     except AccessDenied as error:
         raise InputError(str(error)) from error
 

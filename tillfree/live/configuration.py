@@ -9,33 +9,30 @@ from urllib.parse import urlsplit
 
 from billing.access import Access
 from billing.people import People
+from dashboard.reviews.desk import ANSWERS, LABELLED, UNDO_NS
 from dashboard.settings.types import Group, Kept, Setting
 from tillfree.live.alert_settings import Alerting
+from tillfree.live.books import DATABASE
+from tillfree.live.desk import AUDIT
 from tillfree.live.evidence import EvidenceStatus
+from tillfree.live.history import EVENTS
+from tillfree.live.stock import STOCK
 from tillfree.live.storefile import EMBEDDED, DashboardEntry, Listen, Shop, StoreConfig, StoreFile
+from tillfree.live.visits import NOTES, PROJECTION
 from tillfree.settings import RunSettings
 from tillfree.settings_list import groups_of, plain_bounds_of, summary_of, text_of
 
 _DAY_S = 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class KeptFiles:
-    """Where a store keeps what: its event log's folder, billing's database, the book of stock, and the audit log."""
-
-    log: Path
-    books: Path
-    stock: Path
-    audit: Path
+_S = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class LiveConfiguration:
-    """A dashboard's ``Configuration``. No source of a camera is told, for some have passwords in unlikely places."""
+    """A dashboard's ``Configuration``; ``data`` is the store's folder. No source of a camera is told, for some have passwords in unlikely places."""
 
     config: StoreConfig
     settings: RunSettings
-    files: KeptFiles
+    data: Path
     operators: Access
     evidence: Callable[[], EvidenceStatus | None]
 
@@ -64,22 +61,26 @@ class LiveConfiguration:
 
     def kept(self, at_ns: int) -> tuple[Kept, ...]:
         """See ``Configuration.kept``."""
-        told, files, video = self.settings, self.files, self.evidence()
+        told, data, video = self.settings, self.data, self.evidence()
         members = People(self.operators).all(at_ns)
         clips = (None, None) if video is None else (video.clips, video.clips_bytes)
         return (
             Kept("clips", told.evidence.keep_clips_days * _DAY_S, *clips),
             Kept("video", told.evidence.buffer_s, None, None if video is None else video.buffer_bytes),
-            Kept("log", told.live.history.keep_days * _DAY_S, *_folder(files.log)),
-            Kept("books", None, None, _books(files.books)),
-            Kept("stock", None, None, _size(files.stock)),
+            Kept("log", told.live.history.keep_days * _DAY_S, *_folder(data / EVENTS)),
+            Kept("search", told.live.history.keep_days * _DAY_S, None, _database(data / PROJECTION)),
+            Kept("books", None, None, _database(data / DATABASE)),
+            Kept("notes", None, None, _database(data / NOTES)),
+            Kept("stock", None, None, _database(data / STOCK)),
+            Kept("answers", UNDO_NS / _S, None, _size(data / ANSWERS)),
+            Kept("labelled", None, *_folder(data / LABELLED)),
             Kept("messages", told.outbox.keep_days * _DAY_S),
             Kept("sessions", self.operators.session_s, sum(len(each.sessions) for each in members)),
             Kept("shopper_sessions", told.page.session_days * _DAY_S),
             Kept(
                 "links", People(self.operators).invitation_s, sum(each.invited_until_ns is not None for each in members)
             ),
-            Kept("audit", None, None, _size(files.audit)),
+            Kept("audit", None, None, _size(data / AUDIT)),
         )
 
 
@@ -137,8 +138,8 @@ def _folder(folder: Path) -> tuple[int, int]:
     return len(sizes), sum(sizes)
 
 
-def _books(database: Path) -> int | None:
-    """Return the size of SQLite's file and its write-ahead log, None where the books are elsewhere."""
+def _database(database: Path) -> int | None:
+    """Return the size of SQLite's file and its write-ahead log, None where there is none here."""
     main = _size(database)
     return None if main is None else main + (_size(database.with_name(f"{database.name}-wal")) or 0)
 

@@ -22,14 +22,14 @@ from store_layout.geometry import StoreGeometry
 from tillfree.live import errors
 from tillfree.live.books import DATABASE, open_books
 from tillfree.live.clips import ClipStore
-from tillfree.live.configuration import KeptFiles, LiveConfiguration
-from tillfree.live.desk import AUDIT, LiveDesk
-from tillfree.live.history import History, Restored
+from tillfree.live.configuration import LiveConfiguration
+from tillfree.live.desk import LiveDesk
+from tillfree.live.history import EVENTS, History, Restored
 from tillfree.live.inbox import NodeInbox
 from tillfree.live.node import CameraRow, NodeView
 from tillfree.live.questions import LiveQuestions
-from tillfree.live.stock import STOCK, LiveLog, open_stock
-from tillfree.live.store import EVENTS, EVIDENCE, INBOX, Tell
+from tillfree.live.stock import LiveLog, open_stock
+from tillfree.live.store import EVIDENCE, INBOX, Tell
 from tillfree.live.storefile import DashboardEntry, StoreConfig
 from tillfree.live.view import people_inside, visit_rows
 from tillfree.live.visits import LiveVisits
@@ -154,8 +154,7 @@ def open_ended(config: StoreConfig, data: Path | None, tell: Tell, stack: ExitSt
     view = _view(config, restored, checkout.state)
     desk.tap.begin(restored.fold.cart_events)
     desk.tap.published(view, checkout.state, restored.fold)
-    files = KeptFiles(data / EVENTS, data / DATABASE, data / STOCK, data / AUDIT)
-    told = LiveConfiguration(config, settings, files, books.operators, lambda: None)
+    told = LiveConfiguration(config, settings, data, books.operators, lambda: None)
     skus = frozenset(product.sku for product in config.store.products)
     questions = EndedQuestions(EndedNode(view), KeptEvidence(clips), skus, _clock_of(restored, clock))
     server = ServerThread(desk.app(EndedMachine(view, clips), questions, told), entry.host, entry.port)

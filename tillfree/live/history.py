@@ -26,6 +26,9 @@ from tillfree.eventlog import EventLogError, decode, encode, event_types
 from tillfree.folds import StoreFold
 from vision.types import GateCrossing, Interaction, PersonRejoined, PersonVanished
 
+EVENTS = "events"
+"""The folder of the store's data in which the log is kept."""
+
 _S = 1_000_000_000
 _CHECKOUT = typing.get_args(CheckoutEvent)
 _MONEY = (VisitOpened, ReceiptFinalised, Charge, BillingRefused)

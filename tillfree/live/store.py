@@ -21,20 +21,20 @@ from tillfree.live.agreement import LEAD_NS, LivePlay, StepPlay
 from tillfree.live.alert_memory import AlertFile
 from tillfree.live.alert_post import Alerts, channels_of
 from tillfree.live.api import create_app
-from tillfree.live.books import DATABASE, LiveBooks, open_books
+from tillfree.live.books import LiveBooks, open_books
 from tillfree.live.broker import open_subscriber
 from tillfree.live.bus import Subscriber
 from tillfree.live.cameras import Feeds, LiveCameras
-from tillfree.live.configuration import KeptFiles, LiveConfiguration
+from tillfree.live.configuration import LiveConfiguration
 from tillfree.live.coverage import Coverage
 from tillfree.live.cutting import FootageCutter
-from tillfree.live.desk import AUDIT, LiveDesk
+from tillfree.live.desk import LiveDesk
 from tillfree.live.detecting import detector_of, recording_of, tell_outlook
 from tillfree.live.door import Door
 from tillfree.live.evidence import Evidence
 from tillfree.live.gatekeeper import Gatekeeper
 from tillfree.live.health import Health, HealthSources
-from tillfree.live.history import History, Restored
+from tillfree.live.history import EVENTS, History, Restored
 from tillfree.live.inbox import NodeInbox
 from tillfree.live.joiner import Joiner
 from tillfree.live.loop import Helper, LiveParts
@@ -48,7 +48,7 @@ from tillfree.live.relay import RelayBiller
 from tillfree.live.replenish import REPLENISHMENT, Replenishment
 from tillfree.live.settings import GateSettings
 from tillfree.live.sight import Sight, Watchers, bus_sight, own_sight
-from tillfree.live.stock import STOCK, LiveLog, open_stock
+from tillfree.live.stock import LiveLog, open_stock
 from tillfree.live.storefile import StoreConfig
 from tillfree.live.taken import Taken
 from tillfree.live.visits import LiveVisits
@@ -65,7 +65,6 @@ from vision.shelves import load_references
 from vision.shelves.atlas import visible_slots
 
 _S = 1_000_000_000
-EVENTS = "events"
 INBOX = "inbox.journal"
 _GATES = "gates.journal"
 _AS_LIVE = "as-live.json"
@@ -177,8 +176,7 @@ def _watch(
 ) -> FastAPI:
     """Return the dashboard. Where workers have the cameras, they have the footage, too, and nothing is cut from it."""
     report = parts.health.report
-    files = KeptFiles(data / EVENTS, data / DATABASE, data / STOCK, data / AUDIT)
-    told = LiveConfiguration(config, settings, files, books.operators, lambda: report().evidence)
+    told = LiveConfiguration(config, settings, data, books.operators, lambda: report().evidence)
     skus = frozenset(product.sku for product in config.store.products)
     questions = LiveQuestions(inbox, parts.evidence, skus, parts.clock)
     cutter = None

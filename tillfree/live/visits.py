@@ -32,8 +32,8 @@ from tillfree.live.tokens import token_name
 from tillfree.live.trouble import PASSING
 from tillfree.system import system_clock
 
-_PROJECTION = "dashboard.sqlite"
-_NOTES = "notes.sqlite"
+PROJECTION = "dashboard.sqlite"
+NOTES = "notes.sqlite"
 
 
 class LogFolder:
@@ -211,7 +211,7 @@ class LiveVisits:
         self, data: Path, history: History, store: Store, books: LiveBooks, clips: ClipStore, clock: Callable[[], int], stack: ExitStack
     ) -> None:  # fmt: skip
         """``stack`` closes it. Raises InputError where its files cannot be opened."""
-        projection, notes = _opened(data / _PROJECTION, data / _NOTES)
+        projection, notes = _opened(data / PROJECTION, data / NOTES)
         stack.callback(notes.close)
         stack.callback(projection.close)
         service = books.counter

@@ -13,7 +13,7 @@ from billing.access import Access
 from billing.policy import BillingPolicy
 from billing.store import BillingStore
 from tests.tillfree.live.test_storefile import write
-from tillfree.live.configuration import KeptFiles, LiveConfiguration
+from tillfree.live.configuration import LiveConfiguration
 from tillfree.live.storefile import StoreFile, load_store_file
 from tillfree.settings import RunSettings, load_settings
 from tillfree.settings_list import groups_of
@@ -36,8 +36,7 @@ def told(tmp_path: Path, write_tiny_recording: Any) -> Iterator[LiveConfiguratio
     (log / "events-1.jsonl").write_text("12345")
     store = BillingStore(tmp_path / "billing.sqlite")
     access = Access(store)
-    files = KeptFiles(log, tmp_path / "billing.sqlite", tmp_path / "stock.sqlite", tmp_path / "audit.jsonl")
-    yield LiveConfiguration(config, load_settings(config.settings_path), files, access, lambda: None)
+    yield LiveConfiguration(config, load_settings(config.settings_path), tmp_path, access, lambda: None)
     store.close()
 
 
@@ -78,6 +77,8 @@ def test_what_is_kept_is_told_with_its_size(told: LiveConfiguration) -> None:
     assert (kept["books"].size_bytes or 0) > 10_000
     assert kept["audit"].size_bytes is None  # nobody has done anything
     assert kept["clips"].count is None
+    assert (kept["labelled"].keep_s, kept["labelled"].count) == (None, 0)
+    assert (kept["answers"].keep_s, kept["search"].keep_s, kept["notes"].keep_s) == (10, 30 * 86_400, None)
 
 
 def test_every_setting_says_what_and_why() -> None:
