@@ -65,9 +65,10 @@ export class DeskMap extends LitElement {
   }
 
   #gondola(gondola) {
-    const [x, y] = middle(gondola.area);
+    const [x, y] = middle(gondola.area), at = this.flip(y);
+    const turned = isTall(gondola.area) ? `rotate(-90 ${x} ${at})` : "";
     return svg`<g class="gondola"><polygon points=${this.#points(gondola.area)}></polygon>
-      <text x=${x} y=${this.flip(y) + 0.08} text-anchor="middle">${gondola.id}</text></g>`;
+      <text x=${x} y=${at + 0.08} text-anchor="middle" transform=${turned}>${gondola.id}</text></g>`;
   }
 
   #trail(person, trail) {
@@ -87,6 +88,11 @@ export class DeskMap extends LitElement {
 function middle(area) {
   const sum = area.reduce(([x, y], [a, b]) => [x + a, y + b], [0, 0]);
   return sum.map((each) => each / area.length);
+}
+
+function isTall(area) {
+  const long = (axis) => Math.max(...area.map((each) => each[axis])) - Math.min(...area.map((each) => each[axis]));
+  return long(1) > long(0);
 }
 
 customElements.define("desk-map", DeskMap);

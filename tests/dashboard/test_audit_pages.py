@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from dashboard.audit import AuditLog, Deed
 from dashboard.roles import Role
-from tests.dashboard.desk_rig import Office, S
+from tests.dashboard.desk_rig import REPO, Office, S
 from tests.dashboard.people_rig import quick_hashes
 
 DAY_NS = 1_800_000_000 * S
@@ -95,3 +96,13 @@ def test_without_a_log_there_is_no_such_page(office: Office) -> None:
     browser = office.signed_in(Role.AUDITOR)
     assert [browser.get(path).status_code for path in ("/audit", "/audit.csv", "/v1/desk/audit")] == [404] * 3
     assert 'href="/audit"' not in browser.get("/me").text
+
+
+def test_every_deed_is_named_in_words() -> None:
+    """The page would show a word for programs, such as ``stock.count``, otherwise."""
+    code = "".join(path.read_text(encoding="utf-8") for path in (REPO / "dashboard").rglob("*.py"))
+    kinds = "audit|password|person|recording|review|session|stock|store|visit"
+    deeds = set(re.findall(rf'"((?:{kinds})\.(?!csv)[a-z]+)"', code))
+    page = (REPO / "dashboard/templates/audit.html.j2").read_text(encoding="utf-8")
+    assert len(deeds) > 20
+    assert {deed for deed in deeds if f'"{deed}":' not in page} == set()
