@@ -1,8 +1,6 @@
 """What it costs the pipeline that somebody looks at the dashboard.
 
-    python benchmarks/dashboard.py --json FILE [--rounds 7]
-
-runs the live pipeline over the bundled four-camera recording, every frame detected in and as fast as the machine can, with the dashboard
+Part ``pipeline`` of ``whole.py``. It runs the live pipeline over the bundled four-camera recording, every frame detected in and as fast as the machine can, with the dashboard
 served: in each round once with nobody there and once with three clients. These read the live socket as the page does, all cameras, in a process of their own on the same
 cores; they decode no pictures, since browsers mostly run elsewhere. ``pipeline_share_kept`` is the median over the rounds of the watched rate over the
 unwatched one (at least 0.90). ``tiles_encoded_per_shown`` is how many pictures were encoded for each that all three got (1 where each is encoded once).
@@ -10,11 +8,9 @@ unwatched one (at least 0.90). ``tiles_encoded_per_shown`` is how many pictures 
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
 import statistics
-import sys
 import tempfile
 import threading
 from contextlib import ExitStack
@@ -182,19 +178,9 @@ def measure(rounds: int, count: int) -> dict[str, object]:
     }
 
 
-def main() -> int:
-    """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--frames", type=int, default=600, help="frames of each measurement")
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
-    document = measure(given.rounds, given.frames)
-    if given.json:
-        given.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    print(f"pipeline_share_kept {document['pipeline_share_kept']:.3f} (at least {KEPT_MIN})")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def judged(found: dict[str, object]) -> list[str]:
+    """Return which limits are missed."""
+    kept = found["pipeline_share_kept"]
+    assert isinstance(kept, float)
+    print(f"pipeline_share_kept {kept:.3f} (at least {KEPT_MIN})")
+    return [f"pipeline_share_kept: {kept:.3f}, to be at least {KEPT_MIN}"] if kept < KEPT_MIN else []
