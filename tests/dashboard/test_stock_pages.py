@@ -162,7 +162,7 @@ def test_a_manager_sends_what_to_bring_and_sees_what_became_of_it(office: Office
     assert "never" in browser.get("/stock/proposals").text
     sent = send(browser, "/stock/proposals/send", "/stock/proposals")
     assert sent.headers["location"] == "/stock/proposals#sending"
-    assert "1 low slots, sent by manager-1" in browser.get("/stock/proposals").text
+    assert "low slots: 1, sent by manager-1" in browser.get("/stock/proposals").text
     assert deeds(office)[0] == ("manager-1", "stock.send", "orders.example", "1 slots, taken")
     supplier.problem = "HTTP 500"
     send(browser, "/stock/proposals/send", "/stock/proposals")
