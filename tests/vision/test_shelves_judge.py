@@ -15,7 +15,7 @@ from vision.shelves.settings import ShelvesSettings
 from vision.shelves.watch import ViewChange
 from vision.types import PersonCandidate
 
-MOST = 256
+MOST = 64
 
 
 @pytest.fixture

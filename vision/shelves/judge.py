@@ -20,8 +20,8 @@ from vision.types import F32, F64, PersonCandidate, SkuCandidate
 _FORMER = 12
 """Decided changes remembered of each slot."""
 
-_HOLDERS = 256
-"""People whose things are remembered, those who touched something last: more than are in a small store at a time, some MB."""
+_HOLDERS = 64
+"""People whose things are remembered, those who touched something last: more than hold something at once in a store of cameras, under a MB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
