@@ -42,7 +42,7 @@ from tillfree.run import StoreRun
 from tillfree.serving import ServerThread
 from tillfree.settings import load_settings
 from tillfree.sources.video import one_thread_a_picture
-from tillfree.system import system_clock
+from tillfree.system import steady_clock, system_clock
 from vision.detectors import Detector, find_weights, load_detector
 from vision.pipeline import FloorStage, PixelStage
 from vision.shelves import load_references
@@ -94,7 +94,7 @@ def serve(loaded: LoadedRecording, geometry: StoreGeometry, folder: Path, stack:
     """Serve a dashboard with one person who may look."""
     store = BillingStore(folder / "operators.sqlite")
     stack.callback(store.close)
-    access, hub, port = Access(store), Hub(), free_port()
+    access, hub, port = Access(store), Hub(clock=steady_clock()), free_port()
     stack.callback(hub.close)
     access.add_operator("anna", PASSWORD, SCOPES[Role.VIEWER], system_clock())
     session, _ = access.sign_in("anna", PASSWORD, system_clock())

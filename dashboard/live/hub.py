@@ -18,6 +18,9 @@ from dashboard.live.types import Body, Floor, Now, Tile
 
 Message = str | bytes
 _HEAD = struct.Struct(">I")
+TILE_EVERY_NS = 80_000_000
+"""Least time from one picture of a camera to the next: twelve a second show what hands do, and each takes a millisecond that the
+pipeline would have. A camera of ten a second is shown whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,13 @@ class Follower:
 class Hub:
     """Hands on what happens. ``close`` ends its thread."""
 
-    def __init__(self, quality: int = 70) -> None:
-        """``quality`` is JPEG's, 1 to 100: 70 is a quarter of the bytes of 95, and boxes are drawn by the browser."""
-        self._quality = quality
+    def __init__(self, quality: int = 70, clock: Callable[[], int] | None = None) -> None:
+        """``quality`` is JPEG's, 1 to 100: 70 is a quarter of the bytes of 95, and boxes are drawn by the browser.
+
+        ``clock`` (ns) bounds how many pictures of a camera are encoded in a second of those who look; without it all are.
+        """
+        self._quality, self._clock = quality, clock
+        self._taken_ns: dict[str, int] = {}
         self._followers: set[Follower] = set()
         self._tiles: dict[str, Tile] = {}
         self._last: dict[str, str] = {}
@@ -74,15 +81,19 @@ class Hub:
     # -- for the store's thread -------------------------------------------------------
 
     def wants(self, camera_id: str) -> bool:
-        """Tell whether anybody looks at a camera."""
-        return self.watchers(camera_id) > 0
+        """Tell whether anybody looks at a camera, and has not had a picture of it just now."""
+        return self.watchers(camera_id) > 0 and self._is_due(camera_id)
 
     def watchers(self, camera_id: str) -> int:
         """Return how many look at a camera."""
         return sum(camera_id in each.cameras for each in self._followers)
 
     def tile(self, tile: Tile) -> None:
-        """Take a picture; one that is not encoded yet gives way to it."""
+        """Take a picture, unless one of the camera was taken just now; one that is not encoded yet gives way to it."""
+        if not self._is_due(tile.camera_id):
+            return
+        if self._clock is not None:
+            self._taken_ns[tile.camera_id] = self._clock()
         with self._changed:
             self._skipped += tile.camera_id in self._tiles
             self._tiles[tile.camera_id] = tile
@@ -142,6 +153,10 @@ class Hub:
                     follower.loop.call_soon_threadsafe(follower.take, kind, message)
                 except RuntimeError:  # its loop is closed: the service ends
                     self.leave(follower)
+
+    def _is_due(self, camera_id: str) -> bool:
+        taken_ns = self._taken_ns.get(camera_id)
+        return self._clock is None or taken_ns is None or self._clock() - taken_ns >= TILE_EVERY_NS
 
     def _encode(self) -> None:
         while True:

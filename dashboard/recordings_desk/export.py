@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from dashboard.recordings_desk.desk import Listed, Opened
@@ -74,7 +75,7 @@ def run_out(state: RunState | None, *, can_run: bool) -> dict[str, Any]:
 
 def cut_out(state: CutState) -> dict[str, Any]:
     """Return how far a recording is that is cut from live footage."""
-    return {"name": state.name, "share": round(state.share, 3), "is_over": state.is_over, "problem": state.problem}
+    return {**asdict(state), "share": round(state.share, 3)}
 
 
 def _event(done: TrueInteraction) -> dict[str, Any]:

@@ -57,12 +57,16 @@ class Runs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CutState:
-    """A recording that is cut from live footage, or the latest one. ``share`` is from 0 to 1; ``problem`` as in ``RunState``."""
+    """A recording that is cut from live footage, or the latest one. ``share`` is from 0 to 1; ``problem`` as in ``RunState``.
+
+    ``lacking`` are the cameras of which it has nothing, or not all.
+    """
 
     name: str
     share: float = 0.0
     is_over: bool = False
     problem: str = ""
+    lacking: tuple[str, ...] = ()
 
 
 class Cutter(Protocol):

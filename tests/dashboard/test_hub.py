@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dashboard.live.hub import Hub
+from dashboard.live.hub import TILE_EVERY_NS, Hub
 from dashboard.live.types import Floor, Now, Walker
 from tests.dashboard.desk_rig import tile
 
@@ -85,3 +85,24 @@ def test_an_event_loop_that_is_gone_is_left_out(hub: Hub) -> None:
     assert hub.wants("cam1")
     hub.floor(Floor(S))
     assert not hub.wants("cam1")
+
+
+def test_a_camera_is_encoded_so_often_a_second_and_no_oftener() -> None:
+    now = [0]
+    hub = Hub(clock=lambda: now[0])
+
+    async def look() -> list[bool]:
+        follower = hub.follow()
+        follower.watch(["cam1", "cam2"])
+        found = []
+        for step in (0, 1, TILE_EVERY_NS - 1, TILE_EVERY_NS):
+            now[0] = step
+            found.append(hub.wants("cam1"))
+            hub.tile(tile("cam1", step))
+        assert hub.wants("cam2")
+        return found
+
+    try:
+        assert asyncio.run(look()) == [True, False, False, True]
+    finally:
+        hub.close()

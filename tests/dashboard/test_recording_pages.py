@@ -214,7 +214,7 @@ def test_a_manager_cuts_a_recording_from_the_cameras(office: Office, desk: Recor
     assert "is there already" in browser.get(refused).text
     assert send(browser, "/recordings", "/recordings", name="../etc", last_s="30").status_code == 400
     told = browser.get("/v1/desk/recordings").json()["cut"]
-    assert told == {"name": "lunch", "share": 0.0, "is_over": False, "problem": ""}
+    assert told == {"name": "lunch", "share": 0.0, "is_over": False, "problem": "", "lacking": []}
 
 
 def test_programs_cut_by_times_and_operators_do_not(office: Office, desk: RecordingsDesk) -> None:

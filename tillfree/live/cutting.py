@@ -95,6 +95,8 @@ class FootageCutter:
             raise Refused("the interval has to begin before it ends, and to have ended")
         if now_ns - from_ns > round((self._settings.buffer_s + self._settings.segment_s) * _S):
             raise Refused(f"only the last {self._settings.buffer_s:g} s are kept")
+        if self._evidence.is_full:
+            raise Refused("the disk has no room for it")
         with self._lock:
             if self._state is not None and not self._state.is_over:
                 raise InConflict(f"{self._state.name} is being cut: wait for it")
@@ -114,23 +116,28 @@ class FootageCutter:
     def _make(self, cut: _Cut) -> None:
         """Make a recording, and say how that went."""
         stand_back(self._settings.nice)
-        problem = ""
+        problem, lacking = "it was cut off", tuple[str, ...]()
+        self._evidence.hold(cut.from_ns)
         try:
             shutil.rmtree(cut.part, ignore_errors=True)  # what a crash left
             cut.part.mkdir(parents=True)
-            self._fill(cut)
+            lacking = self._fill(cut)
             load_recording(cut.part)
             cut.part.rename(cut.folder)
+            problem = ""
         except (ClipFailed, InputError) as error:
             problem = str(error)
         except OSError as error:
-            problem = f"it cannot be written: {error.strerror}"
+            problem = f"a file cannot be read or written: {error.strerror}"
         finally:
+            self._evidence.hold(None)
             shutil.rmtree(cut.part, ignore_errors=True)
-            self._state = CutState(cut.folder.name, 0.0 if problem else 1.0, is_over=True, problem=problem)
+            self._state = CutState(
+                cut.folder.name, 0.0 if problem else 1.0, is_over=True, problem=problem, lacking=lacking
+            )
 
-    def _fill(self, cut: _Cut) -> None:
-        """Write all that belongs to a recording. Raises ClipFailed where no camera has anything, or nobody wants it any more."""
+    def _fill(self, cut: _Cut) -> tuple[str, ...]:
+        """Write all that belongs to a recording, and return the cameras that lack video. Raises ClipFailed where no camera has anything, or nobody wants it any more."""
         self._wait_for(cut.to_ns)
         notes = dict(self._films(cut))
         if self._stopped.is_set():
@@ -158,6 +165,7 @@ class FootageCutter:
             settings=None if self._config.settings_path is None else "settings.yaml",
         )
         write_recording(cut.part, recording)
+        return tuple(camera for camera in self._cameras() if camera not in notes or not notes[camera].is_whole)
 
     def _wait_for(self, to_ns: int) -> None:
         """Wait until the video is on the disk, as long as clips do."""
@@ -167,7 +175,7 @@ class FootageCutter:
 
     def _films(self, cut: _Cut) -> Iterator[tuple[str, ClipNote]]:
         """Write the cameras' videos; one that has nothing is left out."""
-        cameras = tuple(camera.id for camera in self._config.store.cameras if camera.id not in self._config.absent)
+        cameras = self._cameras()
         for done, camera in enumerate(cameras):
             self._state = CutState(cut.folder.name, done / len(cameras))
             path = cut.part / f"{camera}.mp4"
@@ -179,6 +187,9 @@ class FootageCutter:
             if note is None:
                 return
             yield camera, note
+
+    def _cameras(self) -> tuple[str, ...]:
+        return tuple(camera.id for camera in self._config.store.cameras if camera.id not in self._config.absent)
 
     def _scans(self, began_ns: int, to_ns: int) -> Iterator[GateScan]:
         for event in restored_events(self._events):

@@ -28,7 +28,7 @@ from tillfree.live.run_events import seen_in
 from tillfree.live.storefile import DashboardEntry
 from tillfree.live.tap import LiveTap
 from tillfree.live.visits import LiveVisits
-from tillfree.system import system_clock
+from tillfree.system import steady_clock, system_clock
 
 AUDIT = "audit.jsonl"
 RECORDINGS = "recordings"
@@ -52,7 +52,7 @@ class LiveDesk:
         """``weights`` are what recordings are run with, None for their own. ``stack`` closes it. Raises InputError where its log cannot be written."""
         self._operators, self._geometry = operators, geometry
         self.stock, self.visits, self.replenishment = stock, visits, replenishment
-        self._hub = Hub()
+        self._hub = Hub(clock=steady_clock())
         stack.callback(self._hub.close)
         self.tap = LiveTap(self._hub, geometry)
         self._url = entry.url or f"http://{entry.host}:{entry.port}"

@@ -102,6 +102,7 @@ class Evidence:
         self._disk_problem: str | None = None
         self._crashed: str | None = None
         self._tidied_ns: int | None = None
+        self._held_ns: int | None = None
         self._threads = (
             ReaderThread("evidence-writer", self._write_until, self._crash),
             ReaderThread("evidence-clips", self._cut_until, self._crash),
@@ -198,6 +199,15 @@ class Evidence:
         sending = (each.camera_id for each in self._ring.buffers() if each.segments)
         return all(self._ring.holds_until(camera, at_ns) for camera in sending)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for more."""
+        return self._room.is_full
+
+    def hold(self, from_ns: int | None) -> None:
+        """Keep the video from then on, up to twice as long as ever, until None is said."""
+        self._held_ns = from_ns
+
     def film(self, request: ClipRequest, camera_id: str, path: Path, is_wanted: Callable[[], bool]) -> ClipNote | None:
         """Write what a camera showed to ``path``, in the layout's size, heads hidden as in clips; in the caller's thread.
 
@@ -286,13 +296,20 @@ class Evidence:
 
     def _tidy(self, now_ns: int) -> None:
         try:
-            self._room.tidy(now_ns, self._cameras, self._queue.needed_from())
+            self._room.tidy(now_ns, self._cameras, self._needed_from())
         except OSError as error:
             with self._lock:
                 self._disk_problem = f"old evidence cannot be deleted: {error.strerror}"
             return
         with self._lock:
             self._disk_problem = "there is no room for clips" if self._room.is_full else None
+
+    def _needed_from(self) -> dict[str, int]:
+        """Return from when on the video of cameras is still needed, by clips that wait and by whoever holds it."""
+        needed, held_ns = dict(self._queue.needed_from()), self._held_ns
+        if held_ns is not None:
+            needed |= {camera: min(needed.get(camera, held_ns), held_ns) for camera in self._cameras}
+        return needed
 
     def _write_until(self, stopped: Event) -> None:
         try:

@@ -88,11 +88,11 @@ class RecordingRuns:
         assert process.stdout is not None
         with process:
             for line in process.stdout:
-                if line.startswith("{"):
-                    told = json.loads(line)
-                    run.state = RunState(min(1.0, told["done"] / max(told["of"], 1)))
-                else:
+                share = _share(line)
+                if share is None:
                     said = line.strip() or said
+                else:
+                    run.state = RunState(share)
         problem = ""
         if run.is_cancelled:
             shutil.rmtree(run.folder / PART, ignore_errors=True)
@@ -102,6 +102,15 @@ class RecordingRuns:
         else:
             problem = _put_in_place(run.folder)
         run.state = RunState(run.state.share, is_over=True, problem=problem)
+
+
+def _share(line: str) -> float | None:
+    """Return how far a line says that the run is; None for a line that says something else."""
+    try:
+        told = json.loads(line)
+        return min(1.0, float(told["done"]) / max(float(told["of"]), 1.0))
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _tidy(folder: Path) -> None:

@@ -65,6 +65,8 @@ def test_what_cameras_showed_is_a_recording_that_loads(cutter: FootageCutter, tm
     assert cut(cutter, folder, 3.0, 9.0) == ""
     loaded = load_recording(folder)
     assert [camera.id for camera in loaded.recording.cameras] == ["cam1"]  # the others sent nothing
+    assert cutter.state is not None
+    assert cutter.state.lacking == ("cam2", "cam3", "cam4")
     assert loaded.recording.started_at_ns == BEGAN_NS + 3 * S
     (source,) = camera_sources(loaded)
     times = [frame.captured_at_ns - BEGAN_NS for frame in frames(source)]
@@ -102,3 +104,12 @@ def test_what_is_not_kept_or_there_already_is_refused(cutter: FootageCutter, tmp
     cutter._state = dataclasses.replace(cutter.begin(tmp_path / "a", BEGAN_NS, BEGAN_NS + S), is_over=False)
     with pytest.raises(InConflict, match="being cut"):
         cutter.begin(tmp_path / "b", BEGAN_NS, BEGAN_NS + S)
+
+
+def test_footage_is_held_while_it_is_cut(shop: EvidenceShop) -> None:
+    shop.evidence.hold(BEGAN_NS)
+    shop.pass_time(100)  # the buffer's two minutes are over
+    assert shop.evidence.status().buffers[0].from_ns == BEGAN_NS
+    shop.evidence.hold(None)
+    shop.pass_time(60)
+    assert shop.evidence.status().buffers[0].from_ns is None
