@@ -53,6 +53,7 @@ def main(
     cases: Annotated[str, typer.Option(help="Only these cases, with commas between.")] = "",
     jobs: Annotated[int, typer.Option(min=1, help="Processes that render.")] = 1,
     truth_only: Annotated[bool, typer.Option("--truth-only", help="Write scans and truth, render nothing.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew with cases that were broken off.")] = False,
 ) -> None:
     """Make the store and the recordings of its cases."""
     found = read_data(data)
@@ -67,7 +68,7 @@ def main(
             def show(done: int, total: int, name: str = case.case) -> None:
                 bar.update(shown[name], completed=done, total=total)
 
-            make_case(case, planogram, out / case.case, jobs, truth_only, show)
+            make_case(case, planogram, out / case.case, jobs, truth_only, show, fresh=fresh)
 
 
 def _chosen(data: NanoData, names: list[str], folder: Path) -> list[CaseData]:
@@ -81,9 +82,19 @@ def _chosen(data: NanoData, names: list[str], folder: Path) -> list[CaseData]:
 
 
 def make_case(
-    case: CaseData, planogram: Planogram, place: Path, jobs: int, truth_only: bool, progress: ProgressCall
+    case: CaseData,
+    planogram: Planogram,
+    place: Path,
+    jobs: int,
+    truth_only: bool,
+    progress: ProgressCall,
+    *,
+    fresh: bool = False,
 ) -> None:
-    """Write a case's scenario and its recording, unless it is there. Raises InputError where its truth would be another than the case's."""
+    """Write a case's scenario and its recording, unless it is there; ``fresh`` drops what was rendered of one that was broken off.
+
+    Raises InputError where its truth would be another than the case's.
+    """
     if (place / RECORDING_FILE).exists():
         progress(1, 1)
         return
@@ -94,7 +105,7 @@ def make_case(
         write_truth_only(job, place)
         progress(1, 1)
     else:
-        write_job(job, place, jobs, progress=progress)
+        write_job(job, place, jobs, fresh=fresh, progress=progress)
 
 
 def told(case: CaseData, planogram: Planogram, place: Path) -> LoadedScenario:

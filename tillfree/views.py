@@ -66,7 +66,7 @@ def describe(event: object, products: dict[str, Product], fold: StoreFold) -> st
 def _without_heads(instant: Instant, frames: dict[str, Frame]) -> dict[str, Frame]:
     found = {tracks.detections.camera_id: tracks.detections for tracks in instant.tracks}
     return {
-        camera: replace(frame, image=hide_heads(frame.image, found[camera])) if camera in found else frame
+        camera: replace(frame, picture=hide_heads(frame.image, found[camera])) if camera in found else frame
         for camera, frame in frames.items()
     }
 

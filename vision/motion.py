@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 import cv2
-import numpy as np
 from pydantic import Field
 
 from store_layout.model import Strict
-from vision.coarse import SCALE, Coarse
+from vision.coarse import Coarse
 from vision.types import U8, Detections
 
 _NEVER_NS = -(1 << 62)
@@ -79,7 +78,7 @@ class MotionGate:
         """Tell whether to detect in ``picture``; if so, it is what the next ones are compared with."""
         if not self._used:
             return True
-        now = np.asarray(cv2.cvtColor(picture.shrunk(SCALE), cv2.COLOR_BGR2GRAY), np.uint8)
+        now = picture.brightness()
         if self._moved(now):
             self._busy_ns = captured_at_ns
         awake = captured_at_ns - self._busy_ns <= self._settings.hold_s * 1e9

@@ -8,7 +8,7 @@ frame, only what the first stage kept, so a tape drives it as well as a camera d
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,15 +71,20 @@ class PixelStage:
         self._read_ns: dict[str, int] = {}
         self.spared: Counter[str] = Counter()
 
-    def begin(self, frame: Frame) -> None:
-        """Let the detector begin with ``frame``, unless nothing moves there and nobody is."""
-        picture = Coarse(frame.image, frame.half)
-        if self._gates[frame.camera_id].opens(picture, frame.captured_at_ns):
-            self._begun.append(_Begun(frame, picture, self._detector.begin(frame)))
-            self._in_work += 1
-        else:
-            self._begun.append(_Begun(frame, picture, None))
-            self.spared[frame.camera_id] += 1
+    def begin(self, frames: Sequence[Frame]) -> None:
+        """Let the detector begin with each of ``frames``, unless nothing moves there and nobody is."""
+        pictures = [Coarse(frame.picture) for frame in frames]
+        opened = [
+            self._gates[frame.camera_id].opens(picture, frame.captured_at_ns)
+            for frame, picture in zip(frames, pictures, strict=True)
+        ]
+        moved = [frame for frame, is_open in zip(frames, opened, strict=True) if is_open]
+        works = iter(self._detector.begin_all(moved))
+        for frame, picture, is_open in zip(frames, pictures, opened, strict=True):
+            self._begun.append(_Begun(frame, picture, next(works) if is_open else None))
+            if not is_open:
+                self.spared[frame.camera_id] += 1
+        self._in_work += len(moved)
 
     def set_heartbeat(self, heartbeat_s: float) -> None:
         """Detect in still cameras so often (s), in place of as the settings say. From the thread that begins frames."""
@@ -169,7 +174,7 @@ class PixelStage:
         """Yield each frame with its observation, in the order of ``frames``."""
         try:
             for frame in frames:
-                self.begin(frame)
+                self.begin([frame])
                 while self.is_full:
                     yield self.take()
             while len(self):

@@ -14,7 +14,7 @@ Conventions used everywhere:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,22 +43,35 @@ def _require_array(name: str, array: NDArray[np.generic], shape: tuple[int | Non
         raise ValueError(f"{name} must be {np.dtype(dtype)} of shape {shape}, not {array.dtype} of shape {array.shape}")
 
 
+class Picture(Protocol):
+    """What a decoder gave, in colour only from when somebody asks: of most pictures of a still camera nobody does."""
+
+    @property
+    def bgr(self) -> U8:
+        """The picture as uint8 (H, W, 3) BGR, made once."""
+
+    @property
+    def luma(self) -> U8 | None:
+        """Its brightness as uint8 (H, W), from 16 (black) to 235 (white) by BT.601; None where it has none of that kind."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture of one camera. ``image`` is uint8 (H, W, 3) BGR.
-
-    ``half`` is the same shrunk by two (rounded up), where whoever decoded the picture made it: that costs a third of what it
-    does later, when the picture has left the processor's cache.
-    """
+    """One picture of one camera: uint8 (H, W, 3) BGR, or what becomes that when ``image`` is asked for."""
 
     camera_id: str
     index: int
     captured_at_ns: int
-    image: U8
-    half: U8 | None = None
+    picture: U8 | Picture
 
     def __post_init__(self) -> None:
-        _require_array("image", self.image, (None, None, 3), np.uint8)
+        if isinstance(self.picture, np.ndarray):
+            _require_array("picture", self.picture, (None, None, 3), np.uint8)
+
+    @property
+    def image(self) -> U8:
+        """The picture as uint8 (H, W, 3) BGR."""
+        return self.picture if isinstance(self.picture, np.ndarray) else self.picture.bgr
 
 
 _NOBODY = (np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 2, 3), np.float32))

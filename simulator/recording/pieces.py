@@ -45,6 +45,10 @@ class PieceRenderer:
             writer.close()
         self._write_truth(piece, rows)
 
+    def close(self) -> None:
+        """Give the renderer's memory back."""
+        self._renderer.close()
+
     def _writer(self, piece: Piece, camera_id: str) -> PieceWriter:
         camera = self.play.geometry.cameras[camera_id]
         settings = self.job.settings

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from multiprocessing.queues import Queue
 from pathlib import Path
 
@@ -88,11 +89,11 @@ def _render_all(job: Job, play: Play, folder: Path, pieces: list[Piece], jobs: i
     if not missing:
         return
     if jobs <= 1 or len(missing) == 1:
-        renderer = PieceRenderer(job, play, folder)
-        for piece in missing:
-            renderer.render(piece)
-            done += (piece.end - piece.first) * len(job.cameras)
-            progress(done, total)
+        with closing(PieceRenderer(job, play, folder)) as renderer:
+            for piece in missing:
+                renderer.render(piece)
+                done += (piece.end - piece.first) * len(job.cameras)
+                progress(done, total)
         return
     _render_with_processes(job, folder, missing, min(jobs, len(missing)), done, total, progress)
 

@@ -38,10 +38,10 @@ def test_other_pictures_have_no_frame() -> None:
     assert framed(90, 150).base is None
 
 
-def test_a_picture_shrunk_beforehand_is_used() -> None:
+def test_a_picture_is_shrunk_by_means_and_rounded_up() -> None:
     picture = filled(90, 150)
-    assert Coarse(picture).shrunk(4).shape == (23, 38, 3)
-    half = halved(picture)
-    assert half.shape == (45, 75, 3)
-    assert Coarse(picture, half).shrunk(2) is half
-    assert np.array_equal(Coarse(picture, half).shrunk(4), Coarse(picture).shrunk(4))
+    coarse = Coarse(picture)
+    assert coarse.shrunk(1) is picture
+    assert np.array_equal(coarse.shrunk(2), halved(picture))
+    assert coarse.shrunk(4).shape == (23, 38, 3)
+    assert coarse.shrunk(4) is coarse.shrunk(4)

@@ -96,12 +96,22 @@ def test_a_frame_gives_the_same_alone_and_in_any_batch(detector: Detector, store
     assert same(together, backwards)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 6])
+def test_frames_begun_with_together_give_the_same(count: int, detector: Detector, store_frames: list[Frame]) -> None:
+    frames = (store_frames * 3)[:count]
+    alone = [detector.begin(frame).result() for frame in frames]
+    for _ in range(2):  # what was made for the first time is used again
+        assert same([work.result() for work in detector.begin_all(frames)], alone)
+    backwards = [work.result() for work in reversed(detector.begin_all(frames))][::-1]
+    assert same(backwards, alone)
+
+
 def test_a_picture_that_lies_in_its_margins_gives_the_same(detector: Detector, store_frames: list[Frame]) -> None:
     lying = []
     for frame in store_frames:
         image = framed(*frame.image.shape[:2])
         image[:] = frame.image
-        lying.append(replace(frame, image=image))
+        lying.append(replace(frame, picture=image))
     assert same(detector.detect(lying), detector.detect(store_frames))
 
 
@@ -185,7 +195,7 @@ def test_the_fingerprint_tells_other_settings_and_other_weights_apart(shared_dir
 
 def test_frames_of_another_size_come_back_in_their_own_pixels(store_frames: list[Frame], shared_dir: Path) -> None:
     frame = store_frames[2]
-    wide = replace(frame, image=np.ascontiguousarray(cv2.resize(frame.image, (960, 720))))
+    wide = replace(frame, picture=np.ascontiguousarray(cv2.resize(frame.image, (960, 720))))
     detector = load_detector(shared_dir / "models" / COCO)
     small, large = detector.detect([frame, wide])
     stretched = small.boxes_xyxy_px[0] * (1.5, 2.0, 1.5, 2.0)

@@ -13,7 +13,7 @@ from tests.tillfree.live.camera_rig import REPO
 from vision.detectors import Detector
 from vision.pipeline import PixelStage
 from vision.settings import VisionSettings
-from vision.types import Detections, Frame, Observation
+from vision.types import U8, Detections, Frame, Observation
 
 GEOMETRY = StoreGeometry(load_store(REPO / "sample_videos/store/layout.yaml"))
 CAMERAS = [camera.id for camera in GEOMETRY.store.cameras]
@@ -86,7 +86,7 @@ def test_whatever_is_taken_together_is_seen_alike_and_in_order(at_once: int) -> 
     stage = stage_of(detector, live=True)
     seen = []
     for count, frame in enumerate(FRAMES, start=1):
-        stage.begin(frame)
+        stage.begin([frame])
         if count % at_once == 0:
             for work in detector.works[: -at_once // 2]:
                 work.is_ready = True
@@ -103,7 +103,7 @@ def test_what_is_too_much_is_awaited_at_once_and_no_more() -> None:
     stage = stage_of(detector, live=True)
     ahead = VisionSettings().pipeline.batch_frames
     for frame in FRAMES[: ahead + 5]:
-        stage.begin(frame)
+        stage.begin([frame])
     assert stage.take()[0] is FRAMES[0]
     assert sorted(detector.asked, key=FRAMES.index) == FRAMES[:5]
     assert not stage.is_full
@@ -115,7 +115,7 @@ def test_a_recording_is_looked_at_frame_by_frame_whatever_is_ready() -> None:
     detector = SlowDetector()
     stage = stage_of(detector, live=False)
     for frame in FRAMES[:5]:
-        stage.begin(frame)
+        stage.begin([frame])
     for work in detector.works:
         work.is_ready = True
     stage.take()
@@ -125,10 +125,10 @@ def test_a_recording_is_looked_at_frame_by_frame_whatever_is_ready() -> None:
 def test_frames_that_the_detector_was_spared_are_taken_with_the_others() -> None:
     detector = SlowDetector()
     stage = stage_of(detector, live=True, gated=True)
-    still = [replace(frame, image=FRAMES[0].image, captured_at_ns=frame.captured_at_ns * 20) for frame in FRAMES]
+    still = [replace(frame, picture=FRAMES[0].image, captured_at_ns=frame.captured_at_ns * 20) for frame in FRAMES]
     seen = []
     for frame in still:
-        stage.begin(frame)
+        stage.begin([frame])
         for work in detector.works:
             work.is_ready = True
         while stage.ready():
@@ -136,11 +136,38 @@ def test_frames_that_the_detector_was_spared_are_taken_with_the_others() -> None
     assert seen == still
 
 
+@dataclass
+class Undeveloped:
+    """A picture that tells whether anybody asked for its colours."""
+
+    level: int
+    asked: int = 0
+
+    @property
+    def bgr(self) -> U8:
+        self.asked += 1
+        return np.full((360, 640, 3), self.level, np.uint8)
+
+    @property
+    def luma(self) -> U8:
+        return np.full((360, 640), self.level, np.uint8)
+
+
+def test_nobody_asks_for_the_colours_of_a_frame_that_the_detector_was_spared() -> None:
+    pictures = [Undeveloped(90), Undeveloped(90), Undeveloped(90), Undeveloped(140)]
+    stage = stage_of(SlowDetector(), live=True, gated=True)
+    stage.begin([Frame(CAMERAS[0], index, index * 4 * 10**9, each) for index, each in enumerate(pictures)])
+    while len(stage):
+        stage.take()
+    assert stage.spared_count == 2
+    assert [each.asked > 0 for each in pictures] == [True, False, False, True]
+
+
 def test_whoever_goes_away_early_leaves_nothing_in_work() -> None:
     detector = SlowDetector()
     stage = stage_of(detector, live=True)
     for frame in FRAMES[:12]:
-        stage.begin(frame)
+        stage.begin([frame])
     stage.take()
     stage.drop()
     assert len(stage) == 0

@@ -18,8 +18,7 @@ import av.error
 from tillfree.live.address import Address, Login
 from tillfree.live.errors import FeedBroken, PictureDamaged
 from tillfree.live.feed_settings import FeedSettings
-from tillfree.sources.pictures import has_shape_of, scaled, to_bgr
-from vision.types import U8
+from tillfree.sources.pictures import Decoded, has_shape_of
 
 Transport = Literal["tcp", "udp"]
 
@@ -102,15 +101,15 @@ class Picture:
         """Whether the decoder says that parts of it are guessed."""
         return self.picture.is_corrupt
 
-    def image(self, resolution_px: tuple[int, int]) -> U8:
-        """Return it as BGR of ``resolution_px``; FeedBroken where it has another shape or lies on its side."""
+    def of(self, resolution_px: tuple[int, int]) -> Decoded:
+        """Return it as a picture of ``resolution_px``; FeedBroken where it has another shape or lies on its side."""
         size_px = (self.picture.width, self.picture.height)
         if self.picture.rotation:
             raise FeedBroken(f"sends pictures turned by {self.picture.rotation} degrees; mend it in the camera")
         if not has_shape_of(size_px, resolution_px):
             sent, want = ("x".join(map(str, size)) for size in (size_px, resolution_px))
             raise FeedBroken(f"sends {sent} pixels, and the layout has {want}: another shape; mend one of them")
-        return scaled(to_bgr(self.picture), resolution_px)
+        return Decoded(self.picture, resolution_px)
 
 
 def open_request(

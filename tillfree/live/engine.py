@@ -88,12 +88,14 @@ class Engine:
 
     def _begin(self, wait_s: float) -> int:
         """Begin with the frames that are there, up to a few: the same work several times over is quicker than in turns."""
-        for count in range(_AT_ONCE):
-            frame = self._frames.take(0.0 if count or len(self._stage) else wait_s)
+        frames: list[Frame] = []
+        while len(frames) < _AT_ONCE:
+            frame = self._frames.take(0.0 if frames or len(self._stage) else wait_s)
             if frame is None:
-                return count
-            self._stage.begin(frame)
-        return _AT_ONCE
+                break
+            frames.append(frame)
+        self._stage.begin(frames)
+        return len(frames)
 
     def drain(self) -> None:
         """Take all that was begun with, and let nothing wait for other cameras any more."""

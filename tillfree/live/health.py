@@ -203,7 +203,7 @@ class Health:
         is_due = seen.judged_ns is None or frame.captured_at_ns - seen.judged_ns >= every_ns
         state = seen.state
         if is_due:
-            picture = Coarse(frame.image, frame.half)
+            picture = Coarse(frame.picture)
             state = seen.picture.look(picture, frame.captured_at_ns, observation.detections)
         with self._lock:
             self._looked_ns, seen.latest_ns = now_ns, frame.captured_at_ns

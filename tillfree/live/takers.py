@@ -13,7 +13,6 @@ from tillfree.live.feed_status import FeedRecord
 from tillfree.live.pacing import RateLimit
 from tillfree.live.packets import PacketMaker, PacketSink
 from tillfree.live.stream_clock import PictureClock
-from vision.coarse import halved
 from vision.types import Frame
 
 _S = 1_000_000_000
@@ -122,8 +121,8 @@ class PictureTaker:
         captured_ns = self._clock.capture_ns(picture.stream_ns, arrival_ns)
         is_wanted = self._limit.passes(captured_ns)
         if is_wanted:
-            image = picture.image(self._camera.resolution_px)
-            self._put(Frame(self._camera.id, self._index, captured_ns, image, halved(image)))
+            shown = picture.of(self._camera.resolution_px)
+            self._put(Frame(self._camera.id, self._index, captured_ns, shown))
             self._index += 1
         self._record.live(captured_ns, arrival_ns, self._clock.reading, picture.stream_ns)
         self._record.passed(was_put=is_wanted)

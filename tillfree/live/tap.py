@@ -48,9 +48,8 @@ class LiveTap:
         if not self._hub.wants(frame.camera_id):
             return
         size = self._sizes[frame.camera_id]
-        image = frame.image if frame.half is None or frame.half.shape[1] < size[0] else frame.half
-        small: U8 = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-        self._held[frame.camera_id, frame.captured_at_ns] = small if small is not image else image.copy()
+        small: U8 = np.asarray(cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        self._held[frame.camera_id, frame.captured_at_ns] = small if small is not frame.image else small.copy()
         while len(self._held) > _HELD:
             self._held.popitem(last=False)
 

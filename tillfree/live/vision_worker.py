@@ -89,12 +89,14 @@ class WorkerEngine:
         self._beat(until_ns)
 
     def _begin(self, wait_s: float) -> int:
-        for count in range(_AT_ONCE):
-            frame = self._frames.take(0.0 if count or len(self._stage) else wait_s)
+        frames: list[Frame] = []
+        while len(frames) < _AT_ONCE:
+            frame = self._frames.take(0.0 if frames or len(self._stage) else wait_s)
             if frame is None:
-                return count
-            self._stage.begin(frame)
-        return _AT_ONCE
+                break
+            frames.append(frame)
+        self._stage.begin(frames)
+        return len(frames)
 
     def _take(self) -> None:
         frame, observation = self._stage.take()

@@ -27,9 +27,8 @@ from recordings.errors import wrong
 from recordings.files import LoadedRecording
 from recordings.model import RecordedCamera
 from store_layout.model import Camera
-from tillfree.sources.pictures import to_bgr
-from vision.coarse import halved
-from vision.types import U8, Frame
+from tillfree.sources.pictures import Decoded
+from vision.types import U8, Frame, Picture
 
 NS_PER_S = 1_000_000_000
 PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".png"})
@@ -152,17 +151,18 @@ def frames(source: CameraSource) -> Iterator[Frame]:
     Raises RecordingError where the video cannot be decoded, has another resolution than the layout
     says, ends before its container says, or its times do not rise.
     """
-    pictures = _folder_pictures(source) if source.path.is_dir() else _file_pictures(source)
+    is_folder = source.path.is_dir()
+    pictures: Iterator[tuple[int, U8 | Picture]] = _folder_pictures(source) if is_folder else _file_pictures(source)
     before_ns: int | None = None
-    for index, (captured_at_ns, image) in enumerate(pictures):
+    for index, (captured_at_ns, picture) in enumerate(pictures):
         if before_ns is not None and captured_at_ns <= before_ns:
             mend = "write 'times: fps' for this camera, or mend the file"
             raise wrong(source.path, f"frame {index}", "its time is not after the frame before it", mend)
         before_ns = captured_at_ns
-        yield Frame(source.camera_id, index, captured_at_ns, image, halved(image))
+        yield Frame(source.camera_id, index, captured_at_ns, picture)
 
 
-def _file_pictures(source: CameraSource) -> Iterator[tuple[int, U8]]:
+def _file_pictures(source: CameraSource) -> Iterator[tuple[int, Picture]]:
     if source.times == "file_name":
         raise wrong(source.path, None, "is not a folder of pictures", "write 'times: container' for this camera")
     with _open(source.path) as container:
@@ -172,7 +172,7 @@ def _file_pictures(source: CameraSource) -> Iterator[tuple[int, U8]]:
             _check_picture(source, picture)
             if index == 0:
                 first_pts = picture.pts or 0
-            yield _captured_at_ns(source, index, picture, first_pts), to_bgr(picture)
+            yield _captured_at_ns(source, index, picture, first_pts), Decoded(picture)
         if index + 1 < promised * (1 - MISSING_SHARE_MAX) or index < 0:
             raise wrong(source.path, None, f"ends after {index + 1} of {promised} frames", "copy the whole file again")
 

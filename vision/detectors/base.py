@@ -60,6 +60,10 @@ class Detector(ABC):
     def begin(self, frame: Frame) -> Pending:
         """Begin with a frame and return at once; any number may be in work, each held until its result is asked for."""
 
+    def begin_all(self, frames: Sequence[Frame]) -> list[Pending]:
+        """Begin with frames that are all there by now; adapters may compute some of them together, with the same results."""
+        return [self.begin(frame) for frame in frames]
+
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """Return the people of each frame, in the order of ``frames``, best score first in each."""
         return [found for _, found in self.detect_each(frames, IN_WORK)]

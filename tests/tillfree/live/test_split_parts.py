@@ -223,5 +223,5 @@ def test_a_worker_numbers_what_it_lets_through() -> None:
     numbered = Numbered(taken.append)
     image = np.zeros((2, 2, 3), np.uint8)
     for camera, index in (("a", 5), ("b", 9), ("a", 7)):
-        numbered.put(Frame(camera, index, index, image, image))
+        numbered.put(Frame(camera, index, index, image))
     assert [(frame.camera_id, frame.index) for frame in taken] == [("a", 0), ("b", 0), ("a", 1)]

@@ -117,12 +117,12 @@ def test_pictures_that_nobody_wants_are_not_touched(ear: Ear, geometry: StoreGeo
     assert len(ear.floors) == 1
 
 
-def test_a_half_that_was_made_already_is_used_and_not_kept(ear: Ear, geometry: StoreGeometry) -> None:
+def test_a_pictures_own_memory_is_not_kept(ear: Ear, geometry: StoreGeometry) -> None:
     tap = LiveTap(ear, geometry)
-    frame, observation = seen("cam1", 5 * S)
-    half = np.full((360, 640, 3), 33, np.uint8)
-    tap.observed(Frame("cam1", 0, 5 * S, frame.image, half), observation)
-    half[:] = 0  # its memory goes back to whoever decodes
+    _, observation = seen("cam1", 5 * S)
+    image = np.full((360, 640, 3), 33, np.uint8)
+    tap.observed(Frame("cam1", 0, 5 * S, image), observation)
+    image[:] = 0  # its memory goes back to whoever decodes
     tap.happened(instant(observation))
     assert ear.tiles[0].image.max() == 33
 
