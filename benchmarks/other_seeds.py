@@ -29,6 +29,7 @@ from simulator.scenario.variants import playable
 from tillfree.commands.evaluate import load_pair, run_all
 from tillfree.evaluation.scores import document, total
 from tillfree.evaluation.tables import evaluation_tables
+from tillfree.replay import ReplayOptions
 
 REPO = Path(__file__).resolve().parent.parent
 SAMPLES = REPO / "sample_videos"
@@ -54,12 +55,14 @@ def main(
             _render(place, file, seed, jobs, _shown(bar, place.name))
     if not render_only:
         json_file.parent.mkdir(parents=True, exist_ok=True)
-        _score(places, json_file, weights)
+        _score(places, json_file, weights, cache)
 
 
-def _score(places: list[Path], json_file: Path, weights: Path | None) -> None:
+def _score(places: list[Path], json_file: Path, weights: Path | None, cache: Path) -> None:
     """Replay all, show the pooled scores, and write them."""
-    scores, _ = run_all(places, [load_pair(place) for place in places], None, weights, None, check=False)
+    scores, _ = run_all(
+        places, [load_pair(place) for place in places], None, ReplayOptions(weights=weights, tapes=cache / "tapes"), check=False
+    )
     pooled = total(scores, "other seeds")
     for table in evaluation_tables([pooled]):
         Console().print(table)

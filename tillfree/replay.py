@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -51,6 +52,8 @@ RECEIPTS_FILE = "receipts.json"
 class ReplayOptions:
     """What a replay is asked for. ``tape`` drives it from a tape instead of the video.
 
+    ``tapes`` is a folder of tapes by what they were made of: the one that fits drives the replay, and where there is none yet
+    the replay leaves one there. Not together with ``tape`` or ``limit_s``.
     ``limit_s`` ends the replay that many seconds after the recording's start. ``heads`` leaves heads recognisable in the pictures that are kept; without it they are hidden. ``paths`` keeps where everybody was,
     which scoring needs and which grows with the recording; without it the outcome has no paths. ``prices`` is a price
     file that receipts are made by, in place of the layout's prices.
@@ -68,6 +71,7 @@ class ReplayOptions:
     prices: Path | None = None
     billing_url: str | None = None
     billing_run: str | None = None
+    tapes: Path | None = None
 
 
 class ReplayListener(Protocol):
@@ -127,8 +131,22 @@ def replay(
     book = price_book(loaded.store, options.prices)
     if out is not None:
         _prepare(out)
+    tape = None if out is None or not options.keep_tape else out / TAPE_FILE
+    if options.tapes is not None:
+        found = _tape_in(options.tapes, loaded, settings, options)
+        options, tape = (replace(options, tape=found), None) if found.exists() else (options, found)
     with one_thread_a_picture(), ExitStack() as stack:
-        return _Replay(loaded, settings, book, out, options, listener or Silent(), stack).run()
+        return _Replay(loaded, settings, book, out, options, tape, listener or Silent(), stack).run()
+
+
+def _tape_in(folder: Path, loaded: LoadedRecording, settings: RunSettings, options: ReplayOptions) -> Path:
+    """Return where a tape lies in ``folder``, or would lie: by all that it is made of, the detector's files too."""
+    if options.tape is not None or options.limit_s is not None:
+        raise ValueError("a folder of tapes serves whole recordings, and no tape of its own is named beside it")
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = file_digest(find_weights(options.weights, loaded.weights_path).path)
+    made_of = fingerprint(loaded, settings, None) | {"weights": weights}
+    return folder / f"{hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]}.tape"
 
 
 def _prepare(out: Path) -> None:
@@ -164,13 +182,14 @@ def fingerprint(loaded: LoadedRecording, settings: RunSettings, detector: Detect
         "settings": "".join(
             part.model_dump_json()
             for part in (settings.vision.motion, settings.vision.detector, settings.vision.shelves.observer)
-        ),
+        )
+        + json.dumps([settings.vision.pipeline.read_every_s, settings.vision.shelves.slow.below_fps]),
     }
     return found if detector is None else found | {"detector": detector.fingerprint}
 
 
 class _Replay:
-    """One replay while it runs. ``stack`` closes what it opens, complete or not."""
+    """One replay while it runs. ``tape`` is where to write one; ``stack`` closes what it opens, complete or not."""
 
     def __init__(
         self,
@@ -179,10 +198,11 @@ class _Replay:
         book: PriceBook,
         out: Path | None,
         options: ReplayOptions,
+        tape: Path | None,
         listener: ReplayListener,
         stack: ExitStack,
     ) -> None:
-        self._loaded, self._settings, self._out, self._options = loaded, settings, out, options
+        self._loaded, self._settings, self._out, self._options, self._tape = loaded, settings, out, options, tape
         self._listener, self._stack, self._book = listener, stack, book
         self._loading = None if options.tape else self._begin_loading()
         self._geometry = StoreGeometry(loaded.store)
@@ -279,10 +299,10 @@ class _Replay:
     def _taped(self, detector: Detector) -> Iterator[tuple[Frame | None, Observation]]:
         stage = PixelStage(detector, self._geometry, self._settings.vision)
         pairs = stage.run(open_recording(self._loaded, self._options.limit_s))
-        if self._out is None or not self._options.keep_tape:
+        if self._tape is None:
             yield from pairs
             return
-        self._files["tape"] = self._out / TAPE_FILE
+        self._files["tape"] = self._tape
         made_of = fingerprint(self._loaded, self._settings, detector)
         with TapeWriter(self._files["tape"], made_of) as tape:
             for frame, observation in pairs:

@@ -21,6 +21,7 @@ from tillfree.evaluation.tables import evaluation_tables
 
 if TYPE_CHECKING:
     from tillfree.folds import StoreFold
+    from tillfree.replay import ReplayOptions
 
 
 def evaluate(
@@ -29,6 +30,10 @@ def evaluate(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Keep each run's files in a folder here.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Detector weights for all recordings.")] = None,
     settings: Annotated[Path | None, typer.Option(help="A settings file for all recordings.")] = None,
+    tapes: Annotated[
+        Path | None,
+        typer.Option(help="Keep what the detector saw in this folder, and go on from it where nothing has changed."),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare with each recording's expected.json; exit code 5 if one differs.")
     ] = False,
@@ -38,12 +43,14 @@ def evaluate(
     A score whose truth a recording does not hold is a dash in the table and null in the JSON.
     docs/recordings.md says what each score is.
     """
+    from tillfree.replay import ReplayOptions
+
     console = Console()
     recordings = _without_stores(console, recordings)
     pairs = [load_pair(place) for place in recordings]
     if json_file is not None and not json_file.parent.is_dir():
         raise wrong(json_file, None, "cannot be written: its folder does not exist", "make the folder first")
-    scores, faults = run_all(recordings, pairs, out, weights, settings, check)
+    scores, faults = run_all(recordings, pairs, out, ReplayOptions(weights=weights, settings=settings, tapes=tapes), check)
     for table in evaluation_tables(scores):
         console.print(table)
     if json_file is not None:
@@ -77,14 +84,12 @@ def run_all(
     places: Sequence[Path],
     pairs: Sequence[tuple[LoadedRecording, LoadedTruth]],
     out: Path | None,
-    weights: Path | None,
-    settings: Path | None,
+    options: ReplayOptions,
     check: bool,
 ) -> tuple[list[RecordingScore], list[str]]:
     """Replay each recording; return the scores, and what is not as expected where that was asked for."""
-    from tillfree.replay import ReplayOptions, replay
+    from tillfree.replay import replay
 
-    options = ReplayOptions(weights=weights, settings=settings)
     scores: list[RecordingScore] = []
     faults: list[str] = []
     with _progress() as progress:
