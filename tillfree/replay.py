@@ -181,7 +181,12 @@ def fingerprint(loaded: LoadedRecording, settings: RunSettings, detector: Detect
         "layout": loaded.store.model_dump_json(),
         "settings": "".join(
             part.model_dump_json()
-            for part in (settings.vision.motion, settings.vision.detector, settings.vision.shelves.observer)
+            for part in (
+                settings.vision.motion,
+                settings.vision.detector,
+                settings.vision.parts,
+                settings.vision.shelves.observer,
+            )
         )
         + json.dumps([settings.vision.pipeline.read_every_s, settings.vision.shelves.slow.below_fps]),
     }

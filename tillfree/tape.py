@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -85,7 +86,7 @@ class TapeWriter:
 
     def __init__(self, path: Path, fingerprint: dict[str, str]) -> None:
         self._path = path
-        self._part = path.with_name(path.name + ".part")
+        self._part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two runs may write the same tape at once
         self._fingerprint = fingerprint
         self._stream: IO[bytes] | None = None
 

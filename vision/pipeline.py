@@ -19,6 +19,7 @@ from vision.detectors.appearance import with_appearance
 from vision.detectors.base import Detector, Pending
 from vision.motion import MotionGate
 from vision.people import PeopleFusion
+from vision.people.parts import BodyParts
 from vision.settings import VisionSettings
 from vision.shelves import InteractionFinder, References, ShelfObserver
 from vision.tracking import Tracker, make_tracker
@@ -61,6 +62,7 @@ class PixelStage:
         self._detector = detector
         self._ahead = settings.pipeline.batch_frames
         self._observers = {camera: ShelfObserver(geometry, camera, settings.shelves) for camera in geometry.cameras}
+        self._parts = {camera: BodyParts(model, settings.parts) for camera, model in geometry.cameras.items()}
         self._gates = {camera: MotionGate(settings.motion, live=live) for camera in geometry.cameras}
         self._begun: deque[_Begun] = deque()
         self._taken: deque[tuple[Frame, Observation]] = deque()
@@ -147,6 +149,7 @@ class PixelStage:
     def _judged(self, frame: Frame, found: Detections | None) -> tuple[Detections | None, bool]:
         if found is None:
             return None, False
+        found = self._parts[frame.camera_id].join(found)
         self._gates[frame.camera_id].saw(found)
         is_due = self._is_due(frame)
         return (with_appearance(frame, found, self._looks) if is_due else found), is_due

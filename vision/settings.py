@@ -7,6 +7,7 @@ from pydantic import Field
 from store_layout.model import Strict
 from vision.detectors.settings import DetectorSettings
 from vision.motion import MotionSettings
+from vision.people.parts import PartsSettings
 from vision.people.settings import PeopleSettings
 from vision.shelves.settings import ShelvesSettings
 from vision.tracking.settings import TrackingSettings
@@ -44,6 +45,7 @@ class VisionSettings(Strict):
     pipeline: PipelineSettings = PipelineSettings()
     motion: MotionSettings = MotionSettings()
     detector: DetectorSettings = DetectorSettings()
+    parts: PartsSettings = PartsSettings()
     tracking: TrackingSettings = TrackingSettings()
     people: PeopleSettings = PeopleSettings()
     shelves: ShelvesSettings = ShelvesSettings()

@@ -120,6 +120,15 @@ def test_before_a_pick_is_told_it_is_known_who_may_have_done_it(geometry) -> Non
     assert set(suspects[told:]) == {()}
 
 
+def test_what_is_taken_and_put_back_within_a_second_is_told_twice(geometry) -> None:
+    hand = (220.0, 130.0)
+    quiet = [("red blue", None, 0.0)] * 20
+    away = [("red blue", hand, 0.0)] * 3 + [("red", hand, 0.0)] * 2 + [("red", None, 0.0)] * 7
+    back = [("red", hand, 0.0)] * 2 + [("red blue", hand, 0.0)] * 3 + [("red blue", None, 0.0)] * 40
+    found, _ = play(geometry, quiet + away + back)
+    assert [(each.slot_id, each.change) for each in found] == [("g/s/right", -1), ("g/s/right", 1)]
+
+
 def test_a_hand_that_takes_nothing_tells_nothing(geometry) -> None:
     found, _ = play(geometry, reach("red blue", "red blue", 220.0))
     assert [each for each in found if each.change] == []
@@ -232,3 +241,45 @@ def test_a_camera_that_saw_the_slot_change_and_change_back_denies_nothing(geomet
             views.append(part_view("d", index, right, 0.0 if away else 1.0))
         found += finder.update(people(index, (220.0, 130.0) if away else None), views)
     assert [each.change for each in found] == [-1, 1]
+
+
+def told_at(both: StoreGeometry, c_shows: float, d_shows: float, d_hidden_until: int) -> list[float]:
+    """Return when (s) a change is told of which camera c shows ``c_shows`` from 3 s on, and d ``d_shows`` once nobody hides it."""
+    finder, right = InteractionFinder(both, ShelvesSettings()), both.slot_index("g/s/right")
+    found: list[float] = []
+    for index in range(350):
+        hand = (220.0, 130.0) if 20 <= index < d_hidden_until else None
+        views = [part_view("c", index, right, 1.0 if index < 30 else c_shows)]
+        if not 20 <= index < d_hidden_until:
+            views.append(part_view("d", index, right, 1.0 if index < 20 else d_shows))
+        found += [index / FPS for _ in finder.update(people(index, hand), views)]
+    return found
+
+
+def test_a_faint_change_waits_until_another_camera_has_seen_the_slot(geometry) -> None:
+    both = two_cameras(geometry)
+    assert told_at(both, 0.6, 1.0, 120) == []  # the other camera denies it at 12 s
+    (told,) = told_at(both, 0.6, 0.6, 120)
+    assert told >= 12.0
+    (alone,) = told_at(both, 0.6, 1.0, 400)  # nobody ever denies it
+    assert 20.0 <= alone <= 26.0
+
+
+def test_a_clear_change_waits_for_nobody_for_long(geometry) -> None:
+    (told,) = told_at(two_cameras(geometry), 0.0, 0.0, 120)
+    assert told <= 7.0
+
+
+def test_what_two_cameras_saw_clearly_is_not_denied_by_a_third(geometry) -> None:
+    extra = [
+        geometry.store.cameras[0].model_copy(update={"id": name, "position_m": place})
+        for name, place in (("d", (0.3, -1.1, 1.15)), ("e", (0.3, -0.5, 1.15)))
+    ]
+    three = StoreGeometry(geometry.store.model_copy(update={"cameras": (*geometry.store.cameras, *extra)}))
+    finder, right = InteractionFinder(three, ShelvesSettings()), three.slot_index("g/s/right")
+    found: list[Interaction] = []
+    for index in range(90):
+        parts = {"c": 0.4, "d": 0.4, "e": 1.0}
+        views = [part_view(name, index, right, 1.0 if index < 20 else shown) for name, shown in parts.items()]
+        found += finder.update(people(index, (220.0, 130.0) if 10 <= index < 30 else None), views)
+    assert [each.change for each in found] == [-1]

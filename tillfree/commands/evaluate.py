@@ -50,7 +50,9 @@ def evaluate(
     pairs = [load_pair(place) for place in recordings]
     if json_file is not None and not json_file.parent.is_dir():
         raise wrong(json_file, None, "cannot be written: its folder does not exist", "make the folder first")
-    scores, faults = run_all(recordings, pairs, out, ReplayOptions(weights=weights, settings=settings, tapes=tapes), check)
+    scores, faults = run_all(
+        recordings, pairs, out, ReplayOptions(weights=weights, settings=settings, tapes=tapes), check
+    )
     for table in evaluation_tables(scores):
         console.print(table)
     if json_file is not None:

@@ -75,21 +75,29 @@ class Doubts:
 
     def _is_spill(self, deed: Deed, others: Sequence[Deed]) -> bool:
         """Tell whether a neighbour's change, far stronger and of the same time, reached into this slot's picture."""
-        place = self._geometry.slots[deed.slot_index]
         needed = self._settings.spill_ratio * self._strength(deed)
-        return any(
-            self._strength(other) >= needed
+        return any(self._strength(other) >= needed for other in self._rivals(deed, others))
+
+    def _rivals(self, deed: Deed, others: Sequence[Deed]) -> list[Deed]:
+        """Return the changes of neighbour slots of the same time: one of them may be seen in the other's picture."""
+        place = self._geometry.slots[deed.slot_index]
+        return [
+            other
             for other in others
             if other.slot_index != deed.slot_index
             and are_neighbours(place, self._geometry.slots[other.slot_index])
             and deed.begun_ns < other.ended_ns
             and other.begun_ns < deed.ended_ns
-        )
+        ]
 
     def _is_handless(self, deed: Deed) -> bool:
         """Tell whether people were about, nobody within reach, and one camera alone believes in a change."""
         clear = self._unit_sum(deed) >= self._settings.handless_units
         return len(deed.cameras) == 1 and not clear and self._nearest(deed) > 0.0 and not self.is_explained(deed)
+
+    def is_clear(self, deed: Deed) -> bool:
+        """Tell whether so much changed that it need not wait for cameras which have not seen the slot since."""
+        return self._unit_sum(deed) >= self._settings.clear_units
 
     def all_told(self, deed: Deed) -> bool:
         """Tell whether every camera that watches the slot has seen the change, or the slot unchanged since."""
@@ -101,8 +109,12 @@ class Doubts:
         """Tell whether the cameras that saw the slot unchanged after it show it larger than those that saw a change.
 
         A camera that saw a part of a unit change believes in it by the square of that part: a hand before the slot
-        changes a little, too.
+        changes a little, too. What is clear in several cameras, with a hand there and no neighbour changing, is not denied by
+        others: they may see the slot edge-on, or another thing in it.
         """
+        is_handled = len(deed.cameras) > 1 and self._nearest(deed) >= self._settings.narrowing_weight
+        if is_handled and self.is_clear(deed) and not self._rivals(deed, others):
+            return False
         slot = deed.slot_index
         later = {
             change.camera_id

@@ -101,9 +101,8 @@ class InteractionFinder:
         deed.due_ns = deed.seen_ns + round(self._settings.decision.gather_s * NS_PER_S)
 
     def _tell_due(self, now_ns: int) -> list[Interaction]:
-        due = [deed for deed in self._deeds if deed.state == "waiting" and self._is_due(deed, now_ns)]
         told = []
-        for deed in sorted(due, key=lambda each: (each.ended_ns, each.begun_ns)):
+        for deed in self._due(now_ns):
             deed.state = "dropped" if self._doubts.is_doubtful(deed, self._deeds) else "told"
             if deed.state == "told":
                 told.append(self._tell(deed))
@@ -112,8 +111,27 @@ class InteractionFinder:
         return told
 
     def _is_due(self, deed: Deed, now_ns: int) -> bool:
-        spread_ns = round(self._settings.decision.spread_s * NS_PER_S)
-        return deed.due_ns <= now_ns or (deed.last_seen_ns + spread_ns <= now_ns and self._doubts.all_told(deed))
+        settings = self._settings.decision
+        if deed.last_seen_ns + round(settings.spread_s * NS_PER_S) <= now_ns and self._doubts.all_told(deed):
+            return True
+        if now_ns < deed.due_ns:
+            return False
+        waited_ns = now_ns - deed.due_ns + round(settings.gather_s * NS_PER_S)
+        is_settled = self._doubts.is_clear(deed) or self._doubts.is_doubtful(deed, self._deeds)
+        return is_settled or waited_ns >= round(settings.patience_s * NS_PER_S)
+
+    def _due(self, now_ns: int) -> list[Deed]:
+        """Return the deeds that are due, and those of the same slots that came before them, in the order of time."""
+        waiting = sorted(
+            (deed for deed in self._deeds if deed.state == "waiting"), key=lambda each: (each.ended_ns, each.begun_ns)
+        )
+        due: list[Deed] = []
+        slots: set[int] = set()
+        for deed in reversed(waiting):
+            if deed.slot_index in slots or self._is_due(deed, now_ns):
+                due.append(deed)
+                slots.add(deed.slot_index)
+        return due[::-1]
 
     def _tell(self, deed: Deed) -> Interaction:
         slot, weights = self._geometry.slots[deed.slot_index], self._doubts.weights(deed)

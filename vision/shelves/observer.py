@@ -50,6 +50,7 @@ class ShelfObserver:
         self._last_ns = NEVER_NS
         self._sent_small = np.zeros((3, count, GRID, GRID), np.int16)
         self._sent_ns = np.full(count, NEVER_NS, np.int64)
+        self._news_ns = np.full(count, NEVER_NS, np.int64)
 
     def nothing(self, frame: Frame, people: int) -> SlotViews:
         """Return no slots, for a frame with so many people whose shelves are not read."""
@@ -141,8 +142,9 @@ class ShelfObserver:
         since_frame_s = (at_ns - self._last_ns) / 1e9
         age_s = (at_ns - self._sent_ns) / 1e9
         news = _difference(small, self._sent_small, hidden) >= settings.news_levels
-        due = np.where(news, age_s >= min(settings.repeat_s, 0.9 * since_frame_s), age_s >= settings.heartbeat_s)
-        # A slot just seen to change is sent again once, so that the new look is confirmed soon.
+        self._news_ns[news] = at_ns
+        fresh = at_ns - self._news_ns <= round(settings.confirm_s * 1e9)
+        due = np.where(fresh, age_s >= min(settings.repeat_s, 0.9 * since_frame_s), age_s >= settings.heartbeat_s)
         return np.asarray((readable >= settings.readable_share) & due, np.bool_)
 
     def _views(

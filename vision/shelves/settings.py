@@ -97,6 +97,13 @@ class ObserverSettings(Strict):
         default=3.5, gt=0, le=64, description="mean difference of the worst cell to the last patch sent that is news"
     )
     repeat_s: float = Field(default=0.5, gt=0, description="a slot with news is sent this often until it settles (s)")
+    confirm_s: float = Field(
+        default=0.5,
+        ge=0,
+        le=5,
+        description="and goes on to be sent for so long after its last news: a new look must last 0.35 s to be believed, and what "
+        "is taken and put back was away for less than a second (s)",
+    )
     thing_inside: float = Field(
         default=0.6,
         ge=0,
@@ -226,6 +233,20 @@ class DecisionSettings(Strict):
         ge=0,
         le=30,
         description="and how long neighbour slots and further parts of the change, where all cameras have told (s)",
+    )
+    clear_units: float = Field(
+        default=1.0,
+        ge=0,
+        le=10,
+        description="a change is clear once so many units' fronts changed, added up over the cameras: a hand or hair that holds "
+        "still at a slot's edge came to 0.6 in one of them, a thing that was taken to 1.5 in two",
+    )
+    patience_s: float = Field(
+        default=20.0,
+        ge=0,
+        le=120,
+        description="how long a change that is not clear waits for cameras that have not seen the slot since: until whoever hides "
+        "it has stepped aside (s)",
     )
     handless_units: float = Field(
         default=1.0,
