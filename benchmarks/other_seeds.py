@@ -61,7 +61,11 @@ def main(
 def _score(places: list[Path], json_file: Path, weights: Path | None, cache: Path) -> None:
     """Replay all, show the pooled scores, and write them."""
     scores, _ = run_all(
-        places, [load_pair(place) for place in places], None, ReplayOptions(weights=weights, tapes=cache / "tapes"), check=False
+        places,
+        [load_pair(place) for place in places],
+        None,
+        ReplayOptions(weights=weights, tapes=cache / "tapes"),
+        check=False,
     )
     pooled = total(scores, "other seeds")
     for table in evaluation_tables([pooled]):
