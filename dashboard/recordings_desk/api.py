@@ -11,7 +11,7 @@ from dashboard.audit import Deed
 from dashboard.errors import NotFound
 from dashboard.recordings_desk.export import VIDEO_TYPES, cut_out, labels_out, listed_out, opened_out, run_out
 from dashboard.recordings_desk.given import ChangeIn, CutIn, changed
-from dashboard.recordings_desk.pages import recordings_of
+from dashboard.recordings_desk.pages import recordings_of, said_interval
 from dashboard.roles import Right
 from dashboard.web import Visitor, may, may_call, program_router
 
@@ -34,8 +34,9 @@ def list_recordings(who: _Look) -> dict[str, Any]:
 @api.post("/v1/desk/recordings")
 def cut_recording(given: CutIn, who: _Keeps) -> dict[str, Any]:
     """Begin to cut a recording from what live cameras showed lately; the list has it once it is whole."""
-    state = recordings_of(who).cut(given.name, given.from_ms * 1_000_000, given.to_ms * 1_000_000)
-    who.desk.did(Deed(who.at_ns, who.me.name, "recording.cut", given.name))
+    from_ns, to_ns = given.from_ms * 1_000_000, given.to_ms * 1_000_000
+    state = recordings_of(who).cut(given.name, from_ns, to_ns)
+    who.desk.did(Deed(who.at_ns, who.me.name, "recording.cut", given.name, said_interval(from_ns, to_ns)))
     return cut_out(state)
 
 

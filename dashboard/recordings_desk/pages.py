@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -44,12 +45,19 @@ def cut_page(who: _Keeps, name: _Folder, last_s: _LastS) -> Response:
     """Begin to cut the last seconds of all cameras into a recording."""
     desk = recordings_of(who)
     now_ns = desk.cutter.now_ns() if desk.cutter is not None else who.at_ns
+    from_ns = now_ns - round(last_s * 1e9)
     try:
-        desk.cut(name, now_ns - round(last_s * 1e9), now_ns)
+        desk.cut(name, from_ns, now_ns)
     except (Refused, InConflict) as error:
         return go(f"/recordings?{urlencode({'problem': str(error)})}")
-    who.desk.did(Deed(who.at_ns, who.me.name, "recording.cut", name, f"{last_s:g} s"))
+    who.desk.did(Deed(who.at_ns, who.me.name, "recording.cut", name, said_interval(from_ns, now_ns)))
     return go("/recordings")
+
+
+def said_interval(from_ns: int, to_ns: int) -> str:
+    """Return an interval as the audit log has it: in UTC, to the second."""
+    begin, end = (datetime.fromtimestamp(ns // 1_000_000_000, UTC).isoformat() for ns in (from_ns, to_ns))
+    return f"{begin} – {end}"
 
 
 @pages.get("/recordings/{name}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +206,18 @@ def test_where_nothing_is_run_it_says_so(office: Office, desk: RecordingsDesk) -
     assert browser.post(f"{AT}/run", headers=head).status_code == 503
 
 
-def test_a_manager_cuts_a_recording_from_the_cameras(office: Office, desk: RecordingsDesk) -> None:
+@pytest.fixture
+def audit(office: Office, desk: RecordingsDesk, tmp_path: Path) -> Iterator[AuditLog]:
+    with closing(AuditLog(tmp_path / "audit.jsonl")) as log:
+        office.desk = dataclasses.replace(office.desk, audit=log)
+        yield log
+
+
+def deeds(audit: AuditLog) -> list[tuple[str, str, str]]:
+    return [(deed.what, deed.subject, deed.detail) for deed in audit.latest(9)]
+
+
+def test_a_manager_cuts_a_recording_from_the_cameras(office: Office, desk: RecordingsDesk, audit: AuditLog) -> None:
     browser = office.signed_in(Role.MANAGER)
     send(browser, "/recordings", "/recordings", name="lunch", last_s="30")
     assert "lunch is being cut" in browser.get("/recordings").text
@@ -215,9 +228,10 @@ def test_a_manager_cuts_a_recording_from_the_cameras(office: Office, desk: Recor
     assert send(browser, "/recordings", "/recordings", name="../etc", last_s="30").status_code == 400
     told = browser.get("/v1/desk/recordings").json()["cut"]
     assert told == {"name": "lunch", "share": 0.0, "is_over": False, "problem": "", "lacking": []}
+    assert ("recording.cut", "lunch", "2026-03-02T08:59:30+00:00 – 2026-03-02T09:00:00+00:00") in deeds(audit)
 
 
-def test_programs_cut_by_times_and_operators_do_not(office: Office, desk: RecordingsDesk) -> None:
+def test_programs_cut_by_times_and_operators_do_not(office: Office, audit: AuditLog) -> None:
     at_ms = BEGAN_NS // 1_000_000
     body = {"name": "tea", "from_ms": at_ms - 9_000, "to_ms": at_ms}
     for role, status in ((Role.OPERATOR, 403), (Role.MANAGER, 200)):
@@ -226,4 +240,5 @@ def test_programs_cut_by_times_and_operators_do_not(office: Office, desk: Record
         assert ("Cut from the cameras" in page.text) == (status == 200)
         head = {"X-CSRF": csrf_of(page)}
         assert browser.post("/v1/desk/recordings", json=body, headers=head).status_code == status
+    assert ("recording.cut", "tea", "2026-03-02T08:59:51+00:00 – 2026-03-02T09:00:00+00:00") in deeds(audit)
     assert browser.post("/v1/desk/recordings", json=body | {"from_ms": 0}, headers=head).status_code == 422
